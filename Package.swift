@@ -1,0 +1,93 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The modules are the pipeline; Sources/README.md draws it and says who may import whom.
+// Serving (CoefficientFile, RoutingRuntime) links neither LAPACK nor SQLite nor Foundation.
+
+let swiftSettings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .strictMemorySafety(),
+]
+
+
+let package = Package(
+  name: "glidepath",
+  products: [
+    .executable(name: "glidepath", targets: ["glidepath"]),
+    .library(name: "CoefficientFile", targets: ["CoefficientFile"]),
+    .library(name: "RoutingRuntime", targets: ["RoutingRuntime"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // Serving: what a gateway embeds.
+    .target(name: "CoefficientFile", swiftSettings: swiftSettings),
+    .target(
+      name: "RoutingRuntime", dependencies: ["CoefficientFile"], swiftSettings: swiftSettings),
+
+    // Learning: log → store → replay → fit → report.
+    .target(
+      name: "RequestLog",
+      dependencies: ["CSimdJSON", "CCompression", .product(name: "Yams", package: "Yams")],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "LogStore",
+      dependencies: ["RequestLog", .product(name: "GRDB", package: "GRDB.swift")],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "LogReplay", dependencies: ["RequestLog", "RoutingRuntime", "CoefficientFile"],
+      swiftSettings: swiftSettings),
+    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS"], swiftSettings: swiftSettings),
+    .target(
+      name: "LatencyRegression",
+      dependencies: ["LinearAlgebra", "LogReplay", "RequestLog", "RoutingRuntime", "CoefficientFile"],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "AccuracyReport",
+      dependencies: ["LogReplay", "RequestLog", "RoutingRuntime", "CoefficientFile"],
+      swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "glidepath",
+      dependencies: [
+        "RequestLog", "LogStore", "LogReplay", "LinearAlgebra", "LatencyRegression",
+        "AccuracyReport", "RoutingRuntime", "CoefficientFile",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      swiftSettings: swiftSettings),
+
+    // C parts, each behind one Swift module.
+    .target(
+      name: "COpenBLAS", publicHeadersPath: "include", linkerSettings: [.linkedLibrary("openblas")]),
+    .target(
+      name: "CSimdJSON", publicHeadersPath: "include", cxxSettings: [.unsafeFlags(["-O3"])],
+      linkerSettings: [.linkedLibrary("simdjson")]),
+    .systemLibrary(name: "CCompression", providers: [.apt(["libzstd-dev", "zlib1g-dev"])]),
+
+    // Tests mirror the targets.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+    .testTarget(name: "CoefficientFileTests", dependencies: ["CoefficientFile", "TestSupport"]),
+    .testTarget(
+      name: "RoutingRuntimeTests", dependencies: ["RoutingRuntime", "CoefficientFile", "TestSupport"]),
+    .testTarget(name: "RequestLogTests", dependencies: ["RequestLog", "TestSupport"]),
+    .testTarget(name: "LogStoreTests", dependencies: ["LogStore", "RequestLog", "TestSupport"]),
+    .testTarget(
+      name: "LogReplayTests",
+      dependencies: ["LogReplay", "RequestLog", "RoutingRuntime", "TestSupport"]),
+    .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"]),
+    .testTarget(
+      name: "LatencyRegressionTests",
+      dependencies: ["LatencyRegression", "LinearAlgebra", "LogReplay", "RequestLog", "TestSupport"]),
+    .testTarget(
+      name: "AccuracyReportTests", dependencies: ["AccuracyReport", "RequestLog", "TestSupport"]),
+    .testTarget(name: "GlidepathTests", dependencies: ["TestSupport", "CoefficientFile"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx17
+)
