@@ -43,8 +43,9 @@ struct BatchAssembler {
     summary.resumeOffset = offset
   }
 
-  /// Takes over `block`: afterwards its rows are the accepted ones, complete. `upcoming` is the next
-  /// block, whose first arrivals help to tell a clock jump from one wrong line.
+  /// Takes over `block`: afterwards its rows are the accepted ones, complete.
+  ///
+  /// `upcoming` is the next block, whose first arrivals help to tell a clock jump from one wrong line.
   mutating func take(
     _ block: inout ParsedBlock, upcoming: RequestBatch?
   ) throws(RequestLogError) -> [RejectedLine] {
@@ -166,7 +167,9 @@ struct BatchAssembler {
   }
 }
 
-/// Watches the arrivals of one input. They are sorted only roughly, since lines are written at
+/// Watches the arrivals of one input.
+///
+/// They are sorted only roughly, since lines are written at
 /// completion.
 struct ClockWatch {
   /// Lines looked ahead to tell a pause in the log from one wrong clock reading.

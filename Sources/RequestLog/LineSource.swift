@@ -66,7 +66,7 @@ final class LineSource {
     offset = target
   }
 
-  /// The first record, without its newline; the blocks follow it. For CSV's header.
+  /// The first record, CSV's header, without its newline; the blocks follow it.
   func header() throws(RequestLogError) -> (bytes: [UInt8], lines: Int64) {
     while true {
       if let end = CSVRecord.end(rest.bytes, 0, isLast: isAtEnd), rest.count > 0 {

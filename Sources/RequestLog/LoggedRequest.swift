@@ -115,7 +115,9 @@ public struct TextRange: Sendable, Hashable {
   }
 }
 
-/// An interned name: an endpoint, a gateway, a model. Equal symbols of one table are equal names.
+/// An interned name: an endpoint, a gateway, a model.
+///
+/// Equal symbols of one table are equal names.
 public struct Symbol: Sendable, Hashable {
   /// The index into the table's names; -1 means that the log has no such name.
   public var index: Int32

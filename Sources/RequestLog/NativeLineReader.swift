@@ -8,8 +8,7 @@ struct NativeLineReader {
   /// Without the fast path every line goes through the document parser: for tests.
   init(usesFastPath: Bool = true) { self.usesFastPath = usesFastPath }
 
-  /// Reads the line at `start`; returns the place behind its newline. `isWhole` says whether the last
-  /// line of the input may lack one.
+  /// Reads the line at `start`; returns the place behind its newline.
   mutating func read(
     _ bytes: PaddedBytes, from start: Int, into draft: inout RequestDraft,
     _ batch: inout RequestBatch, _ names: inout NameCache

@@ -6,10 +6,14 @@ public struct RequestLimits: Sendable, Hashable {
   public var maximumLatencyMilliseconds: Double = 86_400_000
   /// The earliest arrival, Unix nanoseconds; 2015-01-01T00:00:00Z.
   public var earliestNanoseconds: Int64 = 1_420_070_400_000_000_000
-  /// The caller's clock, Unix nanoseconds: arrivals a day or more after it are quarantined. `nil`
+  /// The caller's clock, Unix nanoseconds: arrivals a day or more after it are quarantined.
+  ///
+  /// `nil`
   /// judges a line only by the lines around it, so that a machine with a wrong clock can read logs.
   public var nowNanoseconds: Int64?
-  /// How far the arrival may fall behind the latest one before it, ms; an hour. Lines are written
+  /// How far the arrival may fall behind the latest one before it, ms; an hour.
+  ///
+  /// Lines are written
   /// at completion, so that seconds are usual.
   public var maximumClockStepBackMilliseconds: Double = 3_600_000
   /// How far the arrival may run ahead of the lines around it, ms; a day.
