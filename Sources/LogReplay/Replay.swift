@@ -1,0 +1,161 @@
+public import CoefficientFile
+public import RequestLog
+public import RoutingRuntime
+
+/// Sees a replay as it happens; every call is made at the event's own time, in time order.
+public protocol ReplayObserver {
+  /// Row `index` is about to be dispatched to `endpoint` of `pool`.
+  mutating func willDispatch(
+    _ index: Int, _ request: RequestShape, to endpoint: Int, of pool: inout EndpointPool,
+    at time: Double)
+  /// The first token of row `index` was seen.
+  mutating func didReceiveFirstToken(_ index: Int, at time: Double)
+  /// Row `index` ended.
+  mutating func didFinish(_ index: Int, at time: Double)
+}
+
+/// Which engine each endpoint of a log runs.
+public struct EngineAssignment: Sendable {
+  /// The engines; entry 0 is the default.
+  public var engines: [EngineModel]
+  /// The engine of each endpoint symbol, by symbol index.
+  public var engineOfSymbol: [Int]
+
+  /// `engineOfSymbol[symbol.index]` indexes `engines`; unknown symbols run engine 0.
+  public init(engines: [EngineModel], engineOfSymbol: [Int]) {
+    self.engines = engines
+    self.engineOfSymbol = engineOfSymbol
+  }
+
+  func engine(of endpoint: Symbol) -> EngineModel {
+    let index = Int(endpoint.index)
+    let engine = engineOfSymbol.indices.contains(index) ? engineOfSymbol[index] : 0
+    return engines[engines.indices.contains(engine) ? engine : 0]
+  }
+}
+
+/// Drives the runtime's own state machine from a log.
+///
+/// Each gateway replica has a state machine of its own, since it sees only its own requests.
+/// Events run in time order; where times tie, a dispatch comes before an outcome, so that a
+/// prediction never knows what was learned at the very moment of its dispatch.
+public struct Replay: Sendable {
+  private let log: ReplayLog
+  private let assignment: EngineAssignment
+  private let isTracing: Bool
+
+  /// A replay of `log` on `assignment`'s engines.
+  ///
+  /// - Parameter isTracing: Whether step lengths are recorded, for calibration.
+  public init(_ log: ReplayLog, assignment: EngineAssignment, isTracing: Bool = false) {
+    self.log = log
+    self.assignment = assignment
+    self.isTracing = isTracing
+  }
+
+  /// Replays rows `range`, by dispatch, and returns the final state per gateway replica.
+  ///
+  /// - Complexity: O(*n* log *c*) for *c* requests in flight.
+  @discardableResult
+  public func run(
+    _ range: Range<Int>, observer: inout some ReplayObserver
+  ) -> [EndpointPool] {
+    var state = State(isTracing: isTracing)
+    for index in range {
+      let time = log.dispatchTime(index)
+      while let event = state.outcomes.first, event.time < time {
+        state.outcomes.removeFirst()
+        apply(event, to: &state, observer: &observer)
+      }
+      dispatch(index, at: time, in: &state, observer: &observer)
+    }
+    while let event = state.outcomes.first {
+      state.outcomes.removeFirst()
+      apply(event, to: &state, observer: &observer)
+    }
+    return state.pools
+  }
+
+  private struct State {
+    var pools: [EndpointPool] = []
+    var poolOfGateway: [Int32: Int] = [:]
+    /// The pool's endpoint index by (pool, endpoint symbol).
+    var endpoints: [Int64: Int] = [:]
+    var outcomes = OutcomeQueue()
+    var handles: [Int: (pool: Int, handle: EndpointPool.Handle)] = [:]
+    let isTracing: Bool
+
+    init(isTracing: Bool) { self.isTracing = isTracing }
+  }
+
+  private func dispatch(
+    _ index: Int, at time: Double, in state: inout State, observer: inout some ReplayObserver
+  ) {
+    let row = log.rows[index]
+    let pool: Int
+    if let known = state.poolOfGateway[row.gateway.index] {
+      pool = known
+    } else {
+      pool = state.pools.count
+      state.pools.append(EndpointPool())
+      state.poolOfGateway[row.gateway.index] = pool
+    }
+    let key = Int64(pool) << 32 | Int64(UInt32(bitPattern: row.endpoint.index))
+    let endpoint: Int
+    if let known = state.endpoints[key] {
+      endpoint = known
+    } else {
+      endpoint = state.pools[pool].addEndpoint(engine: assignment.engine(of: row.endpoint))
+      state.endpoints[key] = endpoint
+      if state.isTracing { state.pools[pool].startTracing(endpoint: endpoint) }
+    }
+    if let snapshot = row.snapshot(at: time) { state.pools[pool].observe(snapshot, on: endpoint) }
+    let request = row.shape
+    observer.willDispatch(index, request, to: endpoint, of: &state.pools[pool], at: time)
+    state.handles[index] = (
+      pool, state.pools[pool].dispatched(request, to: endpoint, at: time)
+    )
+    let end = max(log.endTime(index), time)
+    if let first = log.firstTokenTime(index), first <= end {
+      state.outcomes.insert(Outcome(time: max(first, time), row: index, isEnd: false))
+    }
+    state.outcomes.insert(Outcome(time: end, row: index, isEnd: true))
+  }
+
+  private func apply(
+    _ event: Outcome, to state: inout State, observer: inout some ReplayObserver
+  ) {
+    guard let (pool, handle) = state.handles[event.row] else { return }
+    if event.isEnd {
+      state.handles[event.row] = nil
+      let tokens = log.rows[event.row].outputTokens
+      state.pools[pool].finished(handle, outputTokens: Double(max(tokens, 0)), at: event.time)
+      observer.didFinish(event.row, at: event.time)
+    } else {
+      state.pools[pool].firstToken(handle, at: event.time)
+      observer.didReceiveFirstToken(event.row, at: event.time)
+    }
+  }
+}
+
+extension LoggedRequest {
+  /// What the gateway knew of the request.
+  public var shape: RequestShape {
+    let prompt = Double(max(inputTokens, 0))
+    return RequestShape(
+      promptTokens: prompt,
+      matchedPrefixTokens: min(Double(max(prefixMatchTokens, 0)), prompt),
+      maximumTokens: Double(max(maxTokens, 0)))
+  }
+
+  /// The engine snapshot that the gateway had at `time`, if the log has it.
+  func snapshot(at time: Double) -> EngineSnapshot? {
+    guard waitingRequests >= 0 || runningRequests >= 0 else { return nil }
+    let age = Double(snapshotAgeMilliseconds)
+    return EngineSnapshot(
+      waitingRequests: Double(max(waitingRequests, 0)),
+      runningRequests: Double(max(runningRequests, 0)),
+      kvCacheUsage: kvCacheUsage.isFinite ? Double(kvCacheUsage) : 0,
+      time: time - (age.isFinite ? age : 0))
+  }
+}

@@ -1,0 +1,69 @@
+public import RequestLog
+
+/// Requests of a log in the order in which they were dispatched, ready to be replayed.
+public struct ReplayLog: Sendable {
+  /// The requests, by dispatch time.
+  public private(set) var rows: [LoggedRequest]
+  /// The names behind the rows' symbols.
+  public let symbols: SymbolTable
+  /// The clock reading that counts as 0 ms.
+  public let originNanoseconds: Int64
+
+  /// Sorts `rows` by dispatch; rows without a dispatch time were dispatched on arrival.
+  ///
+  /// - Complexity: O(*n* log *n*), O(*n*) when sorted already.
+  public init(rows given: [LoggedRequest], symbols: SymbolTable) {
+    var rows = given
+    for index in rows.indices where rows[index].dispatchedNanoseconds == LoggedRequest.missingTime {
+      rows[index].dispatchedNanoseconds = rows[index].receivedNanoseconds
+    }
+    let isSorted = zip(rows, rows.dropFirst()).allSatisfy { !Self.isBefore($1, $0) }
+    if !isSorted { rows.sort(by: Self.isBefore) }
+    self.rows = rows
+    self.symbols = symbols
+    originNanoseconds = rows.map(\.receivedNanoseconds).min() ?? 0
+  }
+
+  /// Ties are broken by identity, so that the order does not depend on the files' order.
+  private static func isBefore(_ left: LoggedRequest, _ right: LoggedRequest) -> Bool {
+    if left.dispatchedNanoseconds != right.dispatchedNanoseconds {
+      return left.dispatchedNanoseconds < right.dispatchedNanoseconds
+    }
+    if left.identityHigh != right.identityHigh { return left.identityHigh < right.identityHigh }
+    return left.identityLow < right.identityLow
+  }
+
+  /// `nanoseconds` on the replay's clock, ms.
+  public func milliseconds(_ nanoseconds: Int64) -> Double {
+    Double(nanoseconds &- originNanoseconds) * 1e-6
+  }
+
+  /// The dispatch of row `index`, ms.
+  public func dispatchTime(_ index: Int) -> Double {
+    milliseconds(rows[index].dispatchedNanoseconds)
+  }
+
+  /// What passed between arrival and dispatch, ms: known at dispatch, and part of the logged TTFT.
+  public func dispatchDelay(_ index: Int) -> Double {
+    max(0, Double(rows[index].dispatchedNanoseconds &- rows[index].receivedNanoseconds) * 1e-6)
+  }
+
+  /// When the first token of row `index` came back, ms; `nil` when it never did.
+  public func firstTokenTime(_ index: Int) -> Double? {
+    let ttft = rows[index].ttftMilliseconds
+    return ttft.isFinite ? milliseconds(rows[index].receivedNanoseconds) + ttft : nil
+  }
+
+  /// When row `index` left the endpoint, ms. Requests whose end is not logged leave with their
+  /// first token, or at once.
+  public func endTime(_ index: Int) -> Double {
+    let arrival = milliseconds(rows[index].receivedNanoseconds)
+    if rows[index].e2eMilliseconds.isFinite { return arrival + rows[index].e2eMilliseconds }
+    return firstTokenTime(index) ?? dispatchTime(index)
+  }
+
+  /// Whether row `index` has latencies to learn from: it ended well.
+  public func isComplete(_ index: Int) -> Bool {
+    rows[index].status == 200 && rows[index].ttftMilliseconds.isFinite
+  }
+}

@@ -1,0 +1,215 @@
+public import CoefficientFile
+
+/// What the gateway knows about a request before it chooses an endpoint.
+public struct RequestShape: Sendable, Hashable {
+  /// Prompt tokens, at least 0.
+  public var promptTokens: Double
+  /// Prompt tokens that the endpoint is thought to have cached.
+  public var matchedPrefixTokens: Double
+  /// The most tokens that the client asked for; 0 when it did not say.
+  public var maximumTokens: Double
+
+  /// A request of these sizes.
+  public init(promptTokens: Double, matchedPrefixTokens: Double = 0, maximumTokens: Double = 0) {
+    self.promptTokens = promptTokens
+    self.matchedPrefixTokens = matchedPrefixTokens
+    self.maximumTokens = maximumTokens
+  }
+
+  /// Prompt tokens that must be computed; at least 1, since the last one always is.
+  public var newTokens: Double { max(promptTokens - matchedPrefixTokens, 1) }
+}
+
+/// The engine's own metrics, as last scraped.
+public struct EngineSnapshot: Sendable, Hashable {
+  /// Requests that wait for a slot.
+  public var waitingRequests: Double
+  /// Requests in the batch.
+  public var runningRequests: Double
+  /// KV-cache usage, 0…1.
+  public var kvCacheUsage: Double
+  /// When it was taken, ms on the caller's clock.
+  public var time: Double
+
+  /// A snapshot taken at `time`.
+  public init(
+    waitingRequests: Double, runningRequests: Double, kvCacheUsage: Double, time: Double
+  ) {
+    self.waitingRequests = waitingRequests
+    self.runningRequests = runningRequests
+    self.kvCacheUsage = kvCacheUsage
+    self.time = time
+  }
+}
+
+/// The state of one endpoint as one gateway sees it, fed by the four events of the design.
+///
+/// The same code runs live and in replay. It never reads a clock: every call brings the time.
+public struct EndpointLoad: Sendable {
+  /// The endpoint's engine.
+  public internal(set) var engine: EngineEmulator
+  /// Forecasts prompts on ``engine``.
+  public internal(set) var forecaster: EngineForecaster
+  /// Requests sent that have no first token yet.
+  public private(set) var pendingRequests = 0
+  /// Requests past their first token.
+  public private(set) var decodingRequests = 0
+  private var snapshot: EngineSnapshot?
+  private var fastWork = DecayedSum()
+  private var work = DecayedSum()
+  private var slowWork = DecayedSum()
+  private var recentTPOT = RecentMean(initial: 0, gain: 0.1)
+  private var recentRatio = RecentMean(initial: 1, gain: 0.1)
+  private var recentExcess = RecentMean(initial: 0, gain: 0.2)
+  private var recentOutput: RecentMean
+  private var averageBatch = RecentMean(initial: 0, gain: 0.05)
+
+  /// An idle endpoint that runs `engine`.
+  public init(engine: EngineModel, capacity: Int = 512) {
+    self.engine = EngineEmulator(engine, capacity: capacity)
+    forecaster = EngineForecaster(capacity: capacity)
+    recentOutput = RecentMean(initial: Self.typicalOutputTokens, gain: 0.02)
+  }
+
+  /// What an answer's length is taken for before any has ended.
+  static let typicalOutputTokens = 200.0
+  static let fastHalfLife = 1_000.0
+  static let halfLife = 10_000.0
+  static let slowHalfLife = 60_000.0
+
+  // MARK: - Events
+
+  /// A request was sent here. Returns the prefill work that it brings, ms.
+  mutating func dispatched(
+    slot: Int32, _ request: RequestShape, forecast: EngineForecast, at time: Double
+  ) -> Double {
+    let amount = Self.prefillWork(forecast)
+    fastWork.add(amount, at: time, halfLife: Self.fastHalfLife)
+    work.add(amount, at: time, halfLife: Self.halfLife)
+    slowWork.add(amount, at: time, halfLife: Self.slowHalfLife)
+    averageBatch.observe(forecast.decodingAfter)
+    engine.dispatched(
+      request: slot, promptTokens: request.promptTokens, newTokens: request.newTokens,
+      maximumTokens: request.maximumTokens, at: time)
+    pendingRequests += 1
+    return amount
+  }
+
+  /// What a prompt adds to the steps that compute it, beyond their decoding.
+  static func prefillWork(_ forecast: EngineForecast) -> Double {
+    max(0, forecast.prefillMilliseconds - forecast.decodeStepMilliseconds)
+  }
+
+  mutating func firstToken(
+    slot: Int32, ratio: Double, excessMilliseconds: Double, at time: Double
+  ) {
+    engine.firstToken(request: slot, at: time)
+    pendingRequests -= 1
+    decodingRequests += 1
+    recentRatio.observe(min(max(ratio, 0.25), 4))
+    recentExcess.observe(excessMilliseconds)
+  }
+
+  mutating func finished(
+    slot: Int32, hadFirstToken: Bool, outputTokens: Double, tpotMilliseconds: Double,
+    at time: Double
+  ) {
+    engine.finished(request: slot, at: time)
+    if hadFirstToken { decodingRequests -= 1 } else { pendingRequests -= 1 }
+    if outputTokens > 0 { recentOutput.observe(outputTokens) }
+    if outputTokens > 8, tpotMilliseconds > 0 { recentTPOT.observe(tpotMilliseconds) }
+  }
+
+  mutating func observe(_ snapshot: EngineSnapshot) { self.snapshot = snapshot }
+
+  // MARK: - Features
+
+  /// Forecasts `request` here at `time`.
+  mutating func forecast(_ request: RequestShape, at time: Double) -> EngineForecast {
+    forecaster.forecast(
+      &engine, promptTokens: request.promptTokens, newTokens: request.newTokens,
+      meanOutputTokens: recentOutput.value, at: time)
+  }
+
+  /// Writes the features of `request` at `time` into `row`, which holds `Feature.count` values.
+  mutating func features(
+    _ request: RequestShape, forecast: EngineForecast, pool: PoolTotals, at time: Double,
+    into row: inout [Double], from start: Int
+  ) {
+    func set(_ feature: Feature, _ value: Double) { row[start + Int(feature.rawValue)] = value }
+    set(.promptTokens, request.promptTokens)
+    set(.newTokens, request.newTokens)
+    set(.matchedPrefixTokens, request.matchedPrefixTokens)
+    set(.maximumTokens, request.maximumTokens)
+    set(.isMaximumKnown, request.maximumTokens > 0 ? 1 : 0)
+
+    set(.queueMilliseconds, forecast.queueMilliseconds)
+    set(.prefillMilliseconds, forecast.prefillMilliseconds)
+    set(.phaseMilliseconds, forecast.phaseMilliseconds)
+    set(.missMilliseconds, forecast.missMilliseconds)
+    set(.catchMilliseconds, forecast.catchMilliseconds)
+    set(.slotMilliseconds, forecast.slotMilliseconds)
+    set(.decodeStepMilliseconds, forecast.decodeStepMilliseconds)
+    set(.decodingAfter, forecast.decodingAfter)
+    set(.contextAfter, forecast.contextAfter)
+    set(
+      .forecastMilliseconds,
+      forecast.queueMilliseconds + forecast.prefillMilliseconds + engine.uplinkMilliseconds
+        + engine.downlinkMilliseconds)
+    set(.queuedRequests, Double(pendingRequests))
+    set(.queuedTokens, forecast.queuedTokens)
+    set(.decodingRequests, Double(decodingRequests))
+    let isBusy = pendingRequests + decodingRequests > 0
+    set(.boundaryAgeMilliseconds, isBusy ? min(max(0, time - engine.lastBoundary), 10_000) : 0)
+    set(.slowness, engine.slowness)
+
+    let rate = min(work.rate(at: time, halfLife: Self.halfLife), 1)
+    set(.arrivalWorkFast, min(fastWork.rate(at: time, halfLife: Self.fastHalfLife), 2))
+    set(.arrivalWork, rate)
+    set(.arrivalWorkSlow, min(slowWork.rate(at: time, halfLife: Self.slowHalfLife), 1))
+    set(.poolArrivalWork, min(pool.arrivalWork, 2))
+    set(.recentTPOT, recentTPOT.value)
+    set(.recentTTFTRatio, recentRatio.value)
+    set(.recentExcess, recentExcess.value)
+    set(.poolRecentExcess, pool.recentExcess)
+    set(.overdueMilliseconds, engine.isBusy ? max(0, time - engine.stepEnd) : 0)
+    set(.recentOutputTokens, recentOutput.value)
+    set(.expectedRemainingTokens, recentOutput.value * Double(decodingRequests))
+    set(.averageBatch, averageBatch.value)
+
+    set(.otherDecodingRequests, pool.decodingRequests - Double(decodingRequests))
+    set(.otherQueuedRequests, pool.pendingRequests - Double(pendingRequests))
+    setSnapshot(at: time, into: &row, from: start)
+
+    let interference = forecast.decodeStepMilliseconds * rate / (1 - min(rate, 0.8))
+    set(.interferenceMilliseconds, interference)
+    set(.decodeForecastMilliseconds, forecast.decodeStepMilliseconds + interference)
+  }
+
+  private func setSnapshot(at time: Double, into row: inout [Double], from start: Int) {
+    let seen =
+      snapshot
+      ?? EngineSnapshot(
+        waitingRequests: Double(pendingRequests), runningRequests: Double(decodingRequests),
+        kvCacheUsage: 0, time: time)
+    let inFlight = Double(pendingRequests + decodingRequests)
+    row[start + Int(Feature.snapshotWaiting.rawValue)] = seen.waitingRequests
+    row[start + Int(Feature.snapshotRunning.rawValue)] = seen.runningRequests
+    row[start + Int(Feature.snapshotUsage.rawValue)] = seen.kvCacheUsage
+    row[start + Int(Feature.snapshotAge.rawValue)] = min(max(0, time - seen.time), 10_000)
+    row[start + Int(Feature.foreignRequests.rawValue)] =
+      max(0, seen.waitingRequests + seen.runningRequests - inFlight)
+  }
+}
+
+/// What all endpoints of a pool have in flight together.
+public struct PoolTotals: Sendable {
+  /// Requests without a first token.
+  public internal(set) var pendingRequests = 0.0
+  /// Requests past their first token.
+  public internal(set) var decodingRequests = 0.0
+  /// Prefill work that arrives per endpoint, ms per ms.
+  public internal(set) var arrivalWork = 0.0
+  /// By how much recent first tokens came later than forecast, ms.
+  public internal(set) var recentExcess = 0.0
+}

@@ -1,0 +1,157 @@
+public import CoefficientFile
+
+/// The state machine of all endpoints that one gateway replica sends to.
+///
+/// Four events drive it: ``dispatched(_:to:at:)``, ``firstToken(_:at:)``,
+/// ``finished(_:outputTokens:at:)`` and ``observe(_:on:)``. Times are ms on any one clock.
+public struct EndpointPool: Sendable {
+  /// A request in flight, until it is finished.
+  public struct Handle: Sendable, Hashable {
+    let slot: Int32
+    let generation: UInt32
+  }
+
+  private struct InFlight: Sendable {
+    var generation: UInt32 = 0
+    var endpoint: Int32 = -1
+    var hasFirstToken = false
+    var dispatchTime = 0.0
+    var firstTokenTime = 0.0
+    var forecastMilliseconds = 0.0
+  }
+
+  /// The endpoints, in the order in which they were added.
+  public private(set) var endpoints: [EndpointLoad] = []
+  private var slots: [InFlight] = []
+  private var freeSlots: [Int32] = []
+  private var totals = PoolTotals()
+  private var work = DecayedSum()
+  private var recentExcess = RecentMean(initial: 0, gain: 0.1)
+
+  /// A pool without endpoints, with room for `capacity` requests in flight.
+  public init(capacity: Int = 4096) {
+    slots.reserveCapacity(capacity)
+    freeSlots.reserveCapacity(capacity)
+  }
+
+  /// Adds an endpoint and returns its index.
+  public mutating func addEndpoint(engine: EngineModel) -> Int {
+    endpoints.append(EndpointLoad(engine: engine))
+    return endpoints.count - 1
+  }
+
+  /// Requests in flight.
+  public var requestsInFlight: Int { slots.count - freeSlots.count }
+
+  /// Starts recording step lengths on an endpoint, for calibration.
+  public mutating func startTracing(endpoint: Int) {
+    endpoints[endpoint].engine.trace = StepTrace()
+    endpoints[endpoint].forecaster.features = []
+  }
+
+  // MARK: - Events
+
+  /// A request was sent to an endpoint.
+  ///
+  /// - Returns: The handle with which its first token and its end are reported.
+  public mutating func dispatched(
+    _ request: RequestShape, to endpoint: Int, at time: Double
+  ) -> Handle {
+    let slot: Int32
+    if let free = freeSlots.popLast() {
+      slot = free
+    } else {
+      slot = Int32(slots.count)
+      slots.append(InFlight())
+    }
+    let forecast = endpoints[endpoint].forecast(request, at: time)
+    observeOthers(endpoint)
+    let amount = endpoints[endpoint].dispatched(slot: slot, request, forecast: forecast, at: time)
+    work.add(amount, at: time, halfLife: EndpointLoad.halfLife)
+    totals.pendingRequests += 1
+    let index = Int(slot)
+    slots[index].generation &+= 1
+    slots[index].endpoint = Int32(endpoint)
+    slots[index].hasFirstToken = false
+    slots[index].dispatchTime = time
+    slots[index].forecastMilliseconds =
+      forecast.queueMilliseconds + forecast.prefillMilliseconds
+    return Handle(slot: slot, generation: slots[index].generation)
+  }
+
+  /// The first token of a request came back. Unknown handles are ignored.
+  public mutating func firstToken(_ handle: Handle, at time: Double) {
+    guard let index = live(handle), !slots[index].hasFirstToken else { return }
+    let endpoint = Int(slots[index].endpoint)
+    slots[index].hasFirstToken = true
+    slots[index].firstTokenTime = time
+    let taken = time - slots[index].dispatchTime
+    observeOthers(endpoint)
+    let forecast = slots[index].forecastMilliseconds
+    let excess = min(max(taken - forecast, -10_000), 10_000)
+    endpoints[endpoint].firstToken(
+      slot: handle.slot, ratio: taken / max(forecast, 1), excessMilliseconds: excess, at: time)
+    recentExcess.observe(excess)
+    totals.pendingRequests -= 1
+    totals.decodingRequests += 1
+  }
+
+  /// A request ended: its last token came, or it was aborted or timed out.
+  ///
+  /// - Parameter outputTokens: Generated tokens; 0 when unknown.
+  public mutating func finished(_ handle: Handle, outputTokens: Double, at time: Double) {
+    guard let index = live(handle) else { return }
+    let state = slots[index]
+    let endpoint = Int(state.endpoint)
+    observeOthers(endpoint)
+    let tpot =
+      state.hasFirstToken && outputTokens > 1
+      ? (time - state.firstTokenTime) / (outputTokens - 1) : 0
+    endpoints[endpoint].finished(
+      slot: handle.slot, hadFirstToken: state.hasFirstToken, outputTokens: outputTokens,
+      tpotMilliseconds: tpot, at: time)
+    if state.hasFirstToken { totals.decodingRequests -= 1 } else { totals.pendingRequests -= 1 }
+    slots[index].endpoint = -1
+    freeSlots.append(handle.slot)
+  }
+
+  /// An endpoint's metrics were scraped.
+  public mutating func observe(_ snapshot: EngineSnapshot, on endpoint: Int) {
+    endpoints[endpoint].observe(snapshot)
+  }
+
+  private func live(_ handle: Handle) -> Int? {
+    let index = Int(handle.slot)
+    guard slots.indices.contains(index), slots[index].generation == handle.generation,
+      slots[index].endpoint >= 0
+    else { return nil }
+    return index
+  }
+
+  private mutating func observeOthers(_ endpoint: Int) {
+    endpoints[endpoint].engine.observe(
+      otherDecodingRequests: totals.decodingRequests - Double(endpoints[endpoint].decodingRequests))
+  }
+
+  // MARK: - Features
+
+  /// Writes the features of sending `request` to `endpoint` at `time` into `row`.
+  ///
+  /// - Parameters:
+  ///   - row: Receives `Feature.count` values from index `start` on.
+  /// - Returns: The emulated engine's forecast.
+  @discardableResult
+  public mutating func features(
+    _ request: RequestShape, on endpoint: Int, at time: Double, into row: inout [Double],
+    from start: Int = 0
+  ) -> EngineForecast {
+    let forecast = endpoints[endpoint].forecast(request, at: time)
+    var pool = totals
+    pool.recentExcess = recentExcess.value
+    pool.arrivalWork =
+      work.rate(at: time, halfLife: EndpointLoad.halfLife) / Double(max(endpoints.count, 1))
+    endpoints[endpoint].features(
+      request, forecast: forecast, pool: pool, at: time, into: &row, from: start)
+    return forecast
+  }
+}

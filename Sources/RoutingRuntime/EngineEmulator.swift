@@ -1,0 +1,339 @@
+public import CoefficientFile
+
+/// A model of one endpoint's engine, kept in step with the real one by the events a gateway sees.
+///
+/// Continuous batching advances in steps: every step decodes one token of each running request and
+/// spends the rest of its token budget on queued prompts, first come first served. What was sent is
+/// known, step lengths are predictable, and each first token and each end that comes back marks a
+/// step's end; so the emulator knows what the engine is doing now, how far through its step it is,
+/// and when a new prompt would be done. Between events it advances by its own step model.
+///
+/// Times are ms on any one clock. State depends only on the events and their times, never on when
+/// the emulator was asked: replay and serving agree bit for bit.
+public struct EngineEmulator: Sendable {
+  /// A prompt that is not fully computed.
+  struct QueuedPrompt: Sendable {
+    var request: Int32
+    var promptTokens: Double
+    var remainingTokens: Double
+    var takenTokens: Double
+    var maximumTokens: Double
+  }
+
+  /// A request that is past its prompt.
+  struct DecodingRequest: Sendable {
+    var request: Int32
+    var promptTokens: Double
+    var firstStep: Double
+    var maximumTokens: Double
+  }
+
+  /// The length of a step.
+  public private(set) var stepModel: StepModel
+  let tokenBudget: Double
+  let maximumSequences: Double
+  let uplinkMilliseconds: Double
+  let downlinkMilliseconds: Double
+
+  var queue: [QueuedPrompt] = []
+  var queueHead = 0
+  var decoding: [DecodingRequest] = []
+  var contextTokens = 0.0
+  var stepCount = 0.0
+  var isBusy = false
+  var stepStart = 0.0
+  var stepEnd = 0.0
+  var current = StepComposition()
+  /// Whether the running step completes a prompt, so that its end will be seen.
+  var awaitsFirstToken = false
+  var otherDecodingRequests = 0.0
+  /// When the engine was last seen to end a step, and how many steps ago that was.
+  var lastBoundary = 0.0
+  var stepsSinceBoundary = 0.0
+  /// How much slower the engine runs than its model says, tracked from step ends.
+  public private(set) var slowness = 1.0
+  /// Counts changes, so that a forecast can be kept until the next.
+  var version: UInt64 = 0
+  /// Records step lengths for calibration; `nil` in serving.
+  public var trace: StepTrace?
+  private var predictedSinceBoundary = 0.0
+  private var isGapClean = false
+
+  /// An idle engine.
+  ///
+  /// - Parameter capacity: Requests that it can hold before it allocates.
+  public init(_ engine: EngineModel, capacity: Int = 512) {
+    stepModel = StepModel(coefficients: engine.stepCoefficients)
+    tokenBudget = max(engine.tokenBudget, 1)
+    maximumSequences = max(engine.maximumSequences, 1)
+    uplinkMilliseconds = engine.uplinkMilliseconds
+    downlinkMilliseconds = engine.downlinkMilliseconds
+    queue.reserveCapacity(2 * capacity)
+    decoding.reserveCapacity(capacity)
+  }
+
+  /// Requests in the batch, past their prompts.
+  public var decodingRequests: Double { Double(decoding.count) }
+  /// Requests whose prompts are not computed yet.
+  public var queuedRequests: Double { Double(queue.count - queueHead) }
+
+  /// How long the running step has run when a request dispatched at `time` arrives; 0 when idle.
+  public func stepElapsed(at time: Double) -> Double {
+    isBusy ? time + uplinkMilliseconds - stepStart : 0
+  }
+
+  /// When the running step ends, as seen at `time`; an overdue step is expected to end soon.
+  func expectedStepEnd(at time: Double) -> Double {
+    max(stepEnd, time + Self.overdueShare * (time - stepStart))
+  }
+
+  // MARK: - Events
+
+  /// A request was sent to the engine.
+  public mutating func dispatched(
+    request: Int32, promptTokens: Double, newTokens: Double, maximumTokens: Double, at time: Double
+  ) {
+    let arrival = time + uplinkMilliseconds
+    advance(to: arrival)
+    if isIdle { startBusyPeriod(at: arrival) }
+    queue.append(
+      QueuedPrompt(
+        request: request, promptTokens: promptTokens, remainingTokens: max(newTokens, 1),
+        takenTokens: 0, maximumTokens: maximumTokens))
+    version &+= 1
+  }
+
+  /// The first token of a request came back: a step has ended, and its prompt is done.
+  public mutating func firstToken(request: Int32, at time: Double) {
+    let boundary = time - downlinkMilliseconds
+    advance(to: boundary)
+    if let position = queuePosition(of: request) {
+      // The engine was quicker than the emulator: what stood ahead is done too.
+      let wasInStep = isBusy && queue[position].takenTokens > 0
+      if isBusy { completeStep() }
+      if queuePosition(of: request) != nil { finishPrompts(through: request) }
+      isBusy = false
+      stepEnd = boundary
+      observeBoundary(boundary, isClean: wasInStep)
+    } else {
+      resynchronize(at: boundary)
+      observeBoundary(boundary, isClean: true)
+    }
+    version &+= 1
+  }
+
+  /// A request ended, or was given up.
+  public mutating func finished(request: Int32, at time: Double) {
+    let boundary = time - downlinkMilliseconds
+    advance(to: boundary)
+    if let position = queuePosition(of: request) {
+      if isBusy { current.prefillTokens -= queue[position].takenTokens }
+      queue.remove(at: position)
+      awaitsFirstToken = queue[queueHead...].contains {
+        $0.takenTokens > 0 && $0.takenTokens == $0.remainingTokens
+      }
+    } else if let index = decoding.firstIndex(where: { $0.request == request }) {
+      let ended = decoding[index]
+      decoding[index] = decoding[decoding.count - 1]
+      decoding.removeLast()
+      contextTokens = max(0, contextTokens - ended.promptTokens - (stepCount - ended.firstStep))
+      if decoding.isEmpty { contextTokens = 0 }
+      resynchronize(at: boundary, endedRequest: true)
+      observeBoundary(boundary, isClean: true)
+    }
+    if isIdle {
+      isBusy = false
+      isGapClean = false
+    }
+    version &+= 1
+  }
+
+  /// Tells how many requests the pool's other endpoints decode; used from the next step on.
+  mutating func observe(otherDecodingRequests count: Double) { otherDecodingRequests = count }
+
+  // MARK: - Steps
+
+  var isIdle: Bool { decoding.isEmpty && queue.count == queueHead }
+
+  /// Completes every step that ends by `time`.
+  ///
+  /// - Complexity: O(steps), amortized; no allocation.
+  mutating func advance(to time: Double) {
+    while true {
+      if !isBusy {
+        if isIdle { return }
+        beginStep()
+      }
+      // The first token of a prompt done would have been seen: without it the step still runs.
+      if stepEnd > time || awaitsFirstToken { return }
+      completeStep()
+    }
+  }
+
+  private mutating func startBusyPeriod(at time: Double) {
+    stepEnd = time
+    lastBoundary = time
+    stepsSinceBoundary = 0
+    predictedSinceBoundary = 0
+    isGapClean = true
+    trace?.clear()
+  }
+
+  private mutating func beginStep() {
+    current = StepComposition()
+    awaitsFirstToken = false
+    current.decodingRequests = Double(decoding.count)
+    current.contextTokens = contextTokens
+    current.otherDecodingRequests = otherDecodingRequests
+    var budget = tokenBudget - current.decodingRequests
+    var slots = maximumSequences - current.decodingRequests
+    var index = queueHead
+    while index < queue.count, budget > 0, slots > 0 {
+      let remaining = queue[index].remainingTokens
+      let taken = min(remaining, budget)
+      queue[index].takenTokens = taken
+      current.prefillTokens += taken
+      current.attention += taken * (queue[index].promptTokens - remaining + taken / 2) * 1e-6
+      if taken == remaining { awaitsFirstToken = true }
+      budget -= taken
+      slots -= 1
+      index += 1
+    }
+    stepStart = stepEnd
+    stepEnd = stepStart + stepModel.milliseconds(current) * slowness
+    isBusy = true
+    version &+= 1
+  }
+
+  private mutating func completeStep() {
+    contextTokens += Double(decoding.count)
+    stepCount += 1
+    stepsSinceBoundary += 1
+    predictedSinceBoundary += stepEnd - stepStart
+    trace?.add(current)
+    if current.prefillTokens > 0 {
+      var index = queueHead
+      while index < queue.count, queue[index].takenTokens > 0 {
+        queue[index].remainingTokens -= queue[index].takenTokens
+        queue[index].takenTokens = 0
+        if queue[index].remainingTokens <= 0 { startDecoding(queue[index]) }
+        index += 1
+      }
+      dropFinishedPrompts()
+    }
+    isBusy = false
+    version &+= 1
+  }
+
+  private mutating func startDecoding(_ prompt: QueuedPrompt) {
+    decoding.append(
+      DecodingRequest(
+        request: prompt.request, promptTokens: prompt.promptTokens, firstStep: stepCount,
+        maximumTokens: prompt.maximumTokens))
+    contextTokens += prompt.promptTokens
+  }
+
+  private mutating func finishPrompts(through request: Int32) {
+    var index = queueHead
+    while index < queue.count {
+      if queue[index].remainingTokens > 0 {
+        queue[index].remainingTokens = 0
+        queue[index].takenTokens = 0
+        startDecoding(queue[index])
+      }
+      if queue[index].request == request { break }
+      index += 1
+    }
+    dropFinishedPrompts()
+  }
+
+  private mutating func dropFinishedPrompts() {
+    while queueHead < queue.count, queue[queueHead].remainingTokens <= 0 { queueHead += 1 }
+    if queueHead == queue.count {
+      queue.removeAll(keepingCapacity: true)
+      queueHead = 0
+    } else if queueHead >= 256 {
+      queue.removeSubrange(0..<queueHead)
+      queueHead = 0
+    }
+  }
+
+  private func queuePosition(of request: Int32) -> Int? {
+    var index = queueHead
+    while index < queue.count {
+      if queue[index].request == request, queue[index].remainingTokens > 0 { return index }
+      index += 1
+    }
+    return nil
+  }
+
+  /// Moves the step boundary nearest to `boundary` there.
+  private mutating func resynchronize(at boundary: Double, endedRequest: Bool = false) {
+    guard isBusy else { return }
+    let length = stepEnd - stepStart
+    if boundary - stepStart < 0.5 * length {
+      stepStart = boundary
+      if endedRequest {
+        current.decodingRequests = Double(decoding.count)
+        current.contextTokens = contextTokens
+        stepEnd = boundary + stepModel.milliseconds(current) * slowness
+      } else {
+        stepEnd = boundary + length
+      }
+    } else {
+      completeStep()
+      stepEnd = boundary
+    }
+  }
+
+  /// Compares the time since the last boundary with the steps predicted in it.
+  private mutating func observeBoundary(_ boundary: Double, isClean: Bool) {
+    let elapsed = boundary - lastBoundary
+    if isGapClean, isClean, stepsSinceBoundary > 0, elapsed > 0 {
+      trace?.record(elapsedMilliseconds: elapsed, predictedMilliseconds: predictedSinceBoundary)
+      if stepsSinceBoundary <= Self.trackedSteps {
+        let ratio = min(max(elapsed / predictedSinceBoundary, 0.6), 1.6)
+        slowness = min(max(slowness * (1 + Self.trackingGain * (ratio - 1)), 0.25), 8)
+      }
+    }
+    trace?.clear()
+    lastBoundary = boundary
+    stepsSinceBoundary = 0
+    predictedSinceBoundary = 0
+    isGapClean = true
+  }
+
+  /// What is left of a step that has outlasted its forecast, as a share of its time so far.
+  private static let overdueShare = 0.03
+  /// Over more steps than this, a boundary may belong to the step before or after.
+  private static let trackedSteps = 3.0
+  /// The share of a gap's surprise that enters ``slowness``.
+  private static let trackingGain = 0.0
+}
+
+/// The step features summed between two seen step ends, for calibration.
+public struct StepTrace: Sendable {
+  /// One row: summed ``StepFeature``s, then the elapsed and the predicted ms.
+  public private(set) var rows: [Double] = []
+  private var sum = [Double](repeating: 0, count: StepFeature.count)
+
+  /// An empty trace.
+  public init() {}
+
+  /// Values per row.
+  public static let rowSize = StepFeature.count + 2
+
+  mutating func add(_ step: StepComposition) {
+    StepFeature.accumulate(step, weight: 1, into: &sum)
+  }
+
+  mutating func record(elapsedMilliseconds: Double, predictedMilliseconds: Double) {
+    rows.append(contentsOf: sum)
+    rows.append(elapsedMilliseconds)
+    rows.append(predictedMilliseconds)
+  }
+
+  mutating func clear() {
+    for index in sum.indices { sum[index] = 0 }
+  }
+}

@@ -1,0 +1,298 @@
+/// What the emulated engine would do with one more prompt, if nothing else arrived.
+public struct EngineForecast: Sendable {
+  /// Arrival at the engine → the step in which the prompt's first tokens are computed.
+  public var queueMilliseconds = 0.0
+  /// That step's start → the end of the step that completes the prompt.
+  public var prefillMilliseconds = 0.0
+  /// What is left of the step that runs at the arrival.
+  public var phaseMilliseconds = 0.0
+  /// Expected cost of narrowly missing the step boundary, since its time is not known exactly.
+  public var missMilliseconds = 0.0
+  /// Expected gain where the running step had in truth not begun.
+  public var catchMilliseconds = 0.0
+  /// Part of the queue time in which no sequence slot was free.
+  public var slotMilliseconds = 0.0
+  /// The length of a decode step right after the prompt is done.
+  public var decodeStepMilliseconds = 0.0
+  /// Requests in that step.
+  public var decodingAfter = 0.0
+  /// KV-cache tokens in that step.
+  public var contextAfter = 0.0
+  /// Prompt tokens that stand ahead in the queue.
+  public var queuedTokens = 0.0
+  /// Steps from the arrival to the end of the prompt.
+  public var steps = 0.0
+}
+
+/// The step in which the next prompt to arrive would be scheduled; kept until the engine changes.
+struct QueueForecast: Sendable {
+  var version: UInt64 = .max
+  var start = 0.0
+  var step = StepComposition()
+  var budget = 0.0
+  var finishedPrompts = 0.0
+  var finishedPromptTokens = 0.0
+  var queuedTokens = 0.0
+  var slotMilliseconds = 0.0
+  var steps = 0.0
+}
+
+/// Forecasts prompts on an ``EngineEmulator``; holds the buffers that doing so needs.
+public struct EngineForecaster: Sendable {
+  private var cached = QueueForecast()
+  /// The step counts at which running requests end, where known, relative to now.
+  private var endings: [Double] = []
+  private var remaining: [Double] = []
+  /// The summed step features of the last forecast, for calibration; `nil` in serving.
+  public var features: [Double]?
+
+  /// A forecaster for engines of up to `capacity` requests without allocation.
+  public init(capacity: Int = 512) {
+    endings.reserveCapacity(2 * capacity)
+    remaining.reserveCapacity(2 * capacity)
+  }
+
+  /// Forecasts a prompt dispatched at `time`.
+  ///
+  /// - Parameters:
+  ///   - engine: Advanced to the prompt's arrival at the engine.
+  ///   - promptTokens: The prompt's length.
+  ///   - newTokens: Its tokens that are not cached, at least 1.
+  ///   - meanOutputTokens: What a request of unknown limit is expected to generate.
+  /// - Complexity: O(queued requests) after a change of the engine, else O(own steps).
+  public mutating func forecast(
+    _ engine: inout EngineEmulator, promptTokens: Double, newTokens: Double,
+    meanOutputTokens: Double, at time: Double
+  ) -> EngineForecast {
+    let arrival = time + engine.uplinkMilliseconds
+    engine.advance(to: arrival)
+    var result = EngineForecast()
+    let isOverdue = engine.isBusy && engine.stepEnd < arrival
+    if cached.version != engine.version || features != nil || engine.isIdle || isOverdue {
+      cached = queue(engine, arrival: arrival, meanOutputTokens: meanOutputTokens)
+      cached.version = engine.version
+    }
+    result.queueMilliseconds = max(0, cached.start - arrival)
+    result.slotMilliseconds = min(cached.slotMilliseconds, result.queueMilliseconds)
+    result.queuedTokens = cached.queuedTokens
+    result.steps = cached.steps
+    if engine.isBusy { phase(engine, arrival: arrival, into: &result) }
+    prefill(engine, promptTokens: promptTokens, newTokens: max(newTokens, 1), into: &result)
+    return result
+  }
+
+  /// The uncertainty of the step boundary, as expected gains and losses.
+  private func phase(
+    _ engine: EngineEmulator, arrival: Double, into result: inout EngineForecast
+  ) {
+    let length = engine.stepEnd - engine.stepStart
+    result.phaseMilliseconds = engine.expectedStepEnd(at: arrival) - arrival
+    // Step noise of about 2 % adds up like a random walk since the last boundary seen.
+    let blur = 0.25 + 0.02 * length * (1 + engine.stepsSinceBoundary).squareRoot()
+    result.missMilliseconds =
+      length * Self.sigmoid((0.3 - result.phaseMilliseconds) / blur)
+    result.catchMilliseconds =
+      length * Self.sigmoid((0.0 - (arrival - engine.stepStart)) / blur)
+  }
+
+  /// A smooth step from 0 to 1 without transcendental functions.
+  private static func sigmoid(_ x: Double) -> Double {
+    0.5 * (1 + x / (1 + x * x).squareRoot())
+  }
+
+  /// Runs the queue ahead up to the step that has room for a further prompt.
+  private mutating func queue(
+    _ engine: EngineEmulator, arrival: Double, meanOutputTokens: Double
+  ) -> QueueForecast {
+    var forecast = QueueForecast()
+    if features != nil { features = [Double](repeating: 0, count: StepFeature.count) }
+    var batch = engine.decodingRequests
+    var context = engine.contextTokens
+    loadQueue(engine, into: &forecast)
+    if engine.isBusy {
+      forecast.start = engine.expectedStepEnd(at: arrival)
+      forecast.steps = 1
+      addFeatures(engine.current, steps: 1)
+      context += batch + forecast.finishedPromptTokens
+      batch += forecast.finishedPrompts
+      forecast.finishedPrompts = 0
+      forecast.finishedPromptTokens = 0
+    } else {
+      forecast.start = arrival
+    }
+    loadEndings(engine, meanOutputTokens: meanOutputTokens)
+    batch -= dropEndings(by: forecast.steps)
+
+    var head = 0
+    var guardCount = 0
+    while true {
+      guardCount += 1
+      var step = StepComposition()
+      step.decodingRequests = batch
+      step.contextTokens = context
+      step.otherDecodingRequests = engine.otherDecodingRequests
+      var budget = engine.tokenBudget - batch
+      var slots = engine.maximumSequences - batch
+      let first = head
+      var finished = 0.0
+      var finishedTokens = 0.0
+      let offset = engine.queue.count - remaining.count
+      while head < remaining.count, budget > 0, slots > 0 {
+        let taken = min(remaining[head], budget)
+        if taken > 0 {
+          let prompt = engine.queue[offset + head]
+          step.prefillTokens += taken
+          step.attention += taken * (prompt.promptTokens - remaining[head] + taken / 2) * 1e-6
+          remaining[head] -= taken
+          budget -= taken
+          slots -= 1
+          if remaining[head] > 0 { break }
+          finished += 1
+          finishedTokens += prompt.promptTokens
+          endings.append(
+            forecast.steps + 1 + ending(prompt.maximumTokens, meanOutputTokens, endings.count))
+        }
+        head += 1
+      }
+      if (head == remaining.count && budget > 0 && slots > 0) || guardCount > 2000 {
+        forecast.step = step
+        forecast.budget = max(budget, 1)
+        forecast.finishedPrompts = finished
+        forecast.finishedPromptTokens = finishedTokens
+        return forecast
+      }
+      if step.prefillTokens <= 0, head == first {
+        // No slot is free: decode until a request ends.
+        let steps = max(1, nextEnding() - forecast.steps)
+        step.contextTokens += batch * (steps - 1) / 2
+        let length = engine.stepModel.milliseconds(step) * engine.slowness * steps
+        forecast.start += length
+        forecast.slotMilliseconds += length
+        forecast.steps += steps
+        addFeatures(step, steps: steps)
+        context += batch * steps
+      } else {
+        forecast.start += engine.stepModel.milliseconds(step) * engine.slowness
+        forecast.steps += 1
+        addFeatures(step, steps: 1)
+        context += batch + finishedTokens
+        batch += finished
+      }
+      batch = max(0, batch - dropEndings(by: forecast.steps))
+    }
+  }
+
+  /// Computes the prompt itself, from the step that has room for it.
+  private mutating func prefill(
+    _ engine: EngineEmulator, promptTokens: Double, newTokens: Double,
+    into result: inout EngineForecast
+  ) {
+    var step = cached.step
+    var budget = cached.budget
+    var left = newTokens
+    var total = 0.0
+    var batch = step.decodingRequests
+    var context = step.contextTokens
+    var finished = cached.finishedPrompts
+    var finishedTokens = cached.finishedPromptTokens
+    while true {
+      let taken = min(left, budget)
+      step.prefillTokens += taken
+      step.attention += taken * (promptTokens - left + taken / 2) * 1e-6
+      left -= taken
+      total += engine.stepModel.milliseconds(step) * engine.slowness
+      result.steps += 1
+      addFeatures(step, steps: 1)
+      context += batch + finishedTokens
+      batch += finished
+      finished = 0
+      finishedTokens = 0
+      if left <= 0 { break }
+      step.prefillTokens = 0
+      step.attention = 0
+      step.decodingRequests = batch
+      step.contextTokens = context
+      budget = max(engine.tokenBudget - batch, 1)
+    }
+    result.prefillMilliseconds = total
+    result.decodingAfter = batch + 1
+    result.contextAfter = context + promptTokens
+    var decode = StepComposition()
+    decode.decodingRequests = result.decodingAfter
+    decode.contextTokens = result.contextAfter
+    decode.otherDecodingRequests = engine.otherDecodingRequests
+    result.decodeStepMilliseconds = engine.stepModel.milliseconds(decode) * engine.slowness
+  }
+
+  // MARK: - Buffers
+
+  private mutating func loadQueue(_ engine: EngineEmulator, into forecast: inout QueueForecast) {
+    remaining.removeAll(keepingCapacity: true)
+    var index = engine.queueHead
+    while index < engine.queue.count {
+      let prompt = engine.queue[index]
+      let left = prompt.remainingTokens - prompt.takenTokens
+      remaining.append(left)
+      forecast.queuedTokens += left
+      if left <= 0 {
+        forecast.finishedPrompts += 1
+        forecast.finishedPromptTokens += prompt.promptTokens
+      }
+      index += 1
+    }
+  }
+
+  /// Notes when running requests end; only engines that can run out of slots need to know.
+  private mutating func loadEndings(_ engine: EngineEmulator, meanOutputTokens: Double) {
+    endings.removeAll(keepingCapacity: true)
+    let mayRunOut =
+      engine.decodingRequests + Double(remaining.count) + 1 > engine.maximumSequences
+    guard mayRunOut else { return }
+    for request in engine.decoding {
+      let generated = engine.stepCount - request.firstStep
+      if request.maximumTokens > 0 {
+        endings.append(max(1, request.maximumTokens - generated))
+      } else {
+        endings.append(ending(0, meanOutputTokens, endings.count))
+      }
+    }
+  }
+
+  /// Unknown ends are spread evenly, as memoryless ones would be on average.
+  private func ending(_ maximumTokens: Double, _ mean: Double, _ rank: Int) -> Double {
+    maximumTokens > 0 ? maximumTokens : max(1, mean * (Double(rank % 16) + 0.5) / 8)
+  }
+
+  private func nextEnding() -> Double {
+    var earliest = Double.infinity
+    for ending in endings where ending < earliest { earliest = ending }
+    return earliest.isFinite ? earliest : 20
+  }
+
+  private mutating func dropEndings(by steps: Double) -> Double {
+    guard !endings.isEmpty else { return 0 }
+    var kept = 0
+    for index in endings.indices where endings[index] > steps {
+      endings[kept] = endings[index]
+      kept += 1
+    }
+    let dropped = endings.count - kept
+    endings.removeLast(dropped)
+    return Double(dropped)
+  }
+
+  private mutating func addFeatures(_ step: StepComposition, steps: Double) {
+    guard features != nil else { return }
+    features.mutateInPlace { StepFeature.accumulate(step, weight: steps, into: &$0) }
+  }
+}
+
+extension Optional where Wrapped == [Double] {
+  /// Mutates the array in place, without copying it.
+  fileprivate mutating func mutateInPlace(_ body: (inout [Double]) -> Void) {
+    guard var array = self else { return }
+    self = nil
+    body(&array)
+    self = array
+  }
+}

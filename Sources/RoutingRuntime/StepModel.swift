@@ -1,0 +1,131 @@
+public import CoefficientFile
+
+/// What one engine step computes.
+@frozen
+public struct StepComposition: Sendable {
+  /// Requests that decode one token each.
+  public var decodingRequests = 0.0
+  /// KV-cache tokens that those requests attend to.
+  public var contextTokens = 0.0
+  /// Prompt tokens computed.
+  public var prefillTokens = 0.0
+  /// Σ prompt tokens × the context that each attends to, in millions.
+  public var attention = 0.0
+  /// Requests that the pool's other endpoints decode meanwhile: engines share hosts.
+  public var otherDecodingRequests = 0.0
+
+  /// An empty step.
+  public init() {}
+}
+
+/// The features that an engine step's length is linear in.
+///
+/// Kernels run padded batches, so the length bends and jumps at certain batch sizes; small prefills
+/// hide behind the weights' memory traffic, so it bends in the prompt tokens too.
+public enum StepFeature {
+  static let decodeKnots: [Double] = [4, 8, 16, 32, 48, 64, 128]
+  static let decodeJumps: [Double] = [8, 32, 64]
+  static let prefillKnots: [Double] = [64, 256, 512, 1024, 2048, 4096]
+
+  /// How many there are.
+  public static let count = 24
+  /// Their names, in coefficient order.
+  public static let names: [String] =
+    [
+      "step", "decoding requests", "context tokens", "prefill tokens", "attention",
+      "any prefill", "decoding × prefill", "other endpoints' decoding",
+    ] + decodeKnots.map { "decoding over \(Int($0))" }
+    + decodeJumps.map { "decoding above \(Int($0))" }
+    + prefillKnots.map { "prefill over \(Int($0))" }
+  /// Their units, in coefficient order.
+  public static let units: [String] =
+    [
+      "ms per step", "ms per request", "ms per token", "ms per token", "ms per million token pairs",
+      "ms", "ms per request × 1000 tokens", "ms per request",
+    ] + decodeKnots.map { _ in "ms per request" } + decodeJumps.map { _ in "ms" }
+    + prefillKnots.map { _ in "ms per token" }
+
+  /// Adds `weight` × the features of `step` to `sum`, shape `[count]`.
+  ///
+  /// - Complexity: O(count), no allocation.
+  public static func accumulate(_ step: StepComposition, weight: Double, into sum: inout [Double]) {
+    let (n, tokens) = (step.decodingRequests, step.prefillTokens)
+    sum[0] += weight
+    sum[1] += weight * n
+    sum[2] += weight * step.contextTokens
+    sum[7] += weight * step.otherDecodingRequests
+    for index in 0..<7 where n > decodeKnots[index] {
+      sum[8 + index] += weight * (n - decodeKnots[index])
+    }
+    for index in 0..<3 where n > decodeJumps[index] { sum[15 + index] += weight }
+    guard tokens > 0 else { return }
+    sum[3] += weight * tokens
+    sum[4] += weight * step.attention
+    sum[5] += weight
+    sum[6] += weight * n * tokens / 1000
+    for index in 0..<6 where tokens > prefillKnots[index] {
+      sum[18 + index] += weight * (tokens - prefillKnots[index])
+    }
+  }
+}
+
+/// The length of an engine step, compiled from an ``EngineModel`` for quick evaluation.
+public struct StepModel: Sendable {
+  /// The shortest step that the model may predict, ms: a forecast must make progress.
+  static let shortestMilliseconds = 0.2
+  private static let tableSize = 513
+
+  /// The decode part by batch size; beyond the table it goes on along its last slope.
+  private let decodeTable: [Double]
+  private let coefficients: [Double]
+
+  /// Compiles coefficients in ``StepFeature`` order.
+  ///
+  /// - Parameter coefficients: Shape `[StepFeature.count]`; missing ones count as 0.
+  public init(coefficients given: [Double]) {
+    var coefficients = given
+    while coefficients.count < StepFeature.count { coefficients.append(0) }
+    var table: [Double] = []
+    var features = [Double](repeating: 0, count: StepFeature.count)
+    for batch in 0..<Self.tableSize {
+      for index in features.indices { features[index] = 0 }
+      var step = StepComposition()
+      step.decodingRequests = Double(batch)
+      StepFeature.accumulate(step, weight: 1, into: &features)
+      var sum = 0.0
+      for index in features.indices { sum += features[index] * coefficients[index] }
+      table.append(sum)
+    }
+    self.decodeTable = table
+    self.coefficients = coefficients
+  }
+
+  /// The length of `step`, ms; at least ``shortestMilliseconds``.
+  ///
+  /// - Complexity: O(1), no allocation.
+  public func milliseconds(_ step: StepComposition) -> Double {
+    var length = decode(step.decodingRequests)
+    length += coefficients[2] * step.contextTokens + coefficients[7] * step.otherDecodingRequests
+    let tokens = step.prefillTokens
+    if tokens > 0 {
+      length += coefficients[3] * tokens + coefficients[4] * step.attention + coefficients[5]
+      length += coefficients[6] * step.decodingRequests * tokens / 1000
+      for index in 0..<6 where tokens > StepFeature.prefillKnots[index] {
+        length += coefficients[18 + index] * (tokens - StepFeature.prefillKnots[index])
+      }
+    }
+    return max(length, Self.shortestMilliseconds)
+  }
+
+  private func decode(_ batch: Double) -> Double {
+    let last = Self.tableSize - 1
+    guard batch < Double(last) else {
+      return decodeTable[last]
+        + (decodeTable[last] - decodeTable[last - 1]) * (batch - Double(last))
+    }
+    let lower = Int(max(batch, 0))
+    let share = batch - Double(lower)
+    guard share > 0 else { return decodeTable[lower] }
+    return decodeTable[lower] + share * (decodeTable[lower + 1] - decodeTable[lower])
+  }
+}
