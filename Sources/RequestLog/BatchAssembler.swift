@@ -31,7 +31,10 @@ struct BatchAssembler {
   }
 
   /// Begins another input.
-  mutating func begin(file: String, index: Int, threads: Int, line: Int64, offset: Int64) {
+  mutating func begin(
+    file: String, index: Int, threads: Int, line: Int64, offset: Int64, headerLines: Int64
+  ) {
+    summary.lines += headerLines
     self.file = file
     fileIndex = Int32(index)
     lineBase = line

@@ -7,6 +7,7 @@ struct CSVLayout: Sendable {
   struct Column: Sendable {
     var rule: FieldMapping.Rule
     var indices: [Int]
+    var timesIndex: Int?
   }
 
   let columns: [Column]
@@ -40,7 +41,9 @@ struct CSVLayout: Sendable {
         throw .badHeader(
           path: path, detail: "the header row has no column for `\(rule.field.name)`")
       }
-      columns.append(Column(rule: rule, indices: indices))
+      columns.append(
+        Column(
+          rule: rule, indices: indices, timesIndex: rule.times.flatMap { places[$0.text] }))
     }
     self.columns = columns
     self.required = required
@@ -178,8 +181,11 @@ struct CSVLineReader {
     var value = FieldValue.null
     for index in column.indices where value.isNull { value = rule.replace(.text(cells[index])) }
     if value.isNull, let constant = rule.constant { value = .text(constant) }
+    let times = rule.times.map { _ in
+      column.timesIndex.map { FieldValue.text(cells[$0]) } ?? .null
+    }
     try assigner.assign(
-      try rule.scale(value, assigner), to: rule.field, of: &draft, &batch, &names)
+      try rule.scale(value, times: times, assigner), to: rule.field, of: &draft, &batch, &names)
   }
 }
 

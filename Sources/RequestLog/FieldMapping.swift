@@ -22,6 +22,8 @@ public struct FieldMapping: Sendable {
     var constant: [UInt8]?
     /// Multiplies numbers into our unit.
     var factor: Double?
+    /// A second number of the record, by which the first is multiplied.
+    var times: JSONPath?
     /// Texts that stand for others; "" makes a value missing.
     var values: [[UInt8]: [UInt8]] = [:]
     /// The id is a hash of the record's bytes: for logs without ids.
@@ -169,7 +171,7 @@ private struct MappingParser {
       rule.paths = try paths(node, field.name)
       return rule
     }
-    let known: Set = ["path", "constant", "factor", "values", "generate"]
+    let known: Set = ["path", "constant", "factor", "times", "values", "generate"]
     for (key, _) in table where !known.contains(key.string ?? "") {
       throw fault("`\(field.name)` has the unknown key `\(key.string ?? "?")`")
     }
@@ -180,6 +182,7 @@ private struct MappingParser {
       guard factor.isFinite, factor > 0 else { throw fault("`factor` must be above 0") }
       rule.factor = factor
     }
+    if let node = table["times"] { rule.times = try path(node, "times") }
     if let node = table["values"] {
       guard let pairs = node.mapping else { throw fault("`values` must be a table") }
       for (from, into) in pairs {

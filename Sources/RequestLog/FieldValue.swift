@@ -124,7 +124,7 @@ struct FieldAssigner {
     let number: Int64
     switch try numeric(value, field, expected: "a whole number") {
     case .integer(let whole): number = whole
-    case .unsigned: number = .max
+    case .unsigned: throw Rejection(field, .absurd(limit: "at most \(range.upperBound)"))
     case .number(let double):
       guard double.isFinite else { throw Rejection(field, .notFinite) }
       if double >= 0x1p63 { throw Rejection(field, .absurd(limit: "at most \(range.upperBound)")) }

@@ -4,7 +4,7 @@
 /// number of threads.
 final class LineSource {
   /// Bytes of a block; it ends at the last newline before.
-  static let blockSize = 1 << 22
+  static let defaultBlockSize = 1 << 22
   /// The longest line that is believed to be one.
   static let maximumLine = 1 << 26
 
@@ -15,6 +15,7 @@ final class LineSource {
   let packing: Packing
   private let raw: FileStream
   private let stream: any ByteStream
+  private let blockSize: Int
   private var rest = ByteBlock(capacity: 1 << 16)
   private var isAtEnd = false
   /// Uncompressed bytes handed out.
@@ -25,8 +26,11 @@ final class LineSource {
   var leavesPartialLine = false
 
   /// Opens `path`; "-" is standard input.
-  init(_ path: String) throws(RequestLogError) {
+  init(
+    _ path: String, blockSize: Int = LineSource.defaultBlockSize
+  ) throws(RequestLogError) {
     self.path = path
+    self.blockSize = blockSize
     raw = FileStream(path == "-" ? SystemFile() : try SystemFile(reading: path))
     let magic = try raw.peek()
     if magic.starts(with: [0x1F, 0x8B]) {
@@ -91,9 +95,9 @@ final class LineSource {
     rest.removeAll()
     var searched = 0
     while true {
-      while !isAtEnd, block.count < Self.blockSize + searched {
-        let room = max(1 << 16, Self.blockSize + searched - block.count)
-        if try stream.read(into: block, room: min(room, Self.blockSize)) == 0 { isAtEnd = true }
+      while !isAtEnd, block.count < blockSize + searched {
+        let room = blockSize + searched - block.count
+        if try stream.read(into: block, room: room) == 0 { isAtEnd = true }
       }
       if isAtEnd {
         if leavesPartialLine { block.truncate(to: cut(block, from: 0) ?? 0) }

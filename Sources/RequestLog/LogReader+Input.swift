@@ -9,7 +9,7 @@ extension LogReader {
     let start = try open(source, offset: offset, line: line, leavesPartialLine)
     assembler.begin(
       file: source.path, index: files.count - 1, threads: configuration.threads,
-      line: start.line, offset: source.offset)
+      line: start.line, offset: source.offset, headerLines: start.line - line)
     let pipeline = BlockPipeline(source, format: start.format, configuration: configuration)
     defer { pipeline.stop() }
     var joiner = BatchJoiner(minimumRows: configuration.batchRows)

@@ -21,6 +21,8 @@ public struct LogReader {
     public var limits: RequestLimits
     /// Off only in tests, which compare both ways of reading.
     var usesFastPath = true
+    /// Bytes of the blocks that threads take; small in tests.
+    var blockSize = LineSource.defaultBlockSize
 
     /// - Throws: ``RequestLogError/badConfiguration(_:)`` for values out of range.
     public init(
@@ -79,7 +81,7 @@ public struct LogReader {
     defer { symbols = assembler.symbols }
     var meter = ProgressMeter(paths: paths, handler: progress)
     for path in paths {
-      let source = try LineSource(path)
+      let source = try LineSource(path, blockSize: configuration.blockSize)
       try read(source, from: 0, line: 0, &assembler, onBatch, onRejected, &meter)
     }
     try assembler.finish()
@@ -101,7 +103,7 @@ public struct LogReader {
     var assembler = makeAssembler()
     defer { symbols = assembler.symbols }
     var meter = ProgressMeter(paths: [path], handler: progress)
-    let source = try LineSource(path)
+    let source = try LineSource(path, blockSize: configuration.blockSize)
     try read(
       source, from: offset, line: line, &assembler, onBatch, onRejected, &meter,
       leavesPartialLine: true)

@@ -112,8 +112,9 @@ struct MappedLineReader {
     var found = FieldValue.null
     for path in rule.paths where found.isNull { found = rule.replace(value(path, record)) }
     if found.isNull, let constant = rule.constant { found = .text(constant) }
+    let times = rule.times.map { value($0, record) }
     try assigner.assign(
-      try rule.scale(found, assigner), to: rule.field, of: &draft, &batch, &names)
+      try rule.scale(found, times: times, assigner), to: rule.field, of: &draft, &batch, &names)
   }
 
   /// An id made of a record's content, the same wherever the record stands.
@@ -155,8 +156,20 @@ extension FieldMapping.Rule {
     return value
   }
 
-  /// `value` in our unit.
-  func scale(_ value: FieldValue, _ assigner: FieldAssigner) throws(Rejection) -> FieldValue {
+  /// `value` in our unit, and times another number where the mapping says so.
+  func scale(
+    _ value: FieldValue, times other: FieldValue?, _ assigner: FieldAssigner
+  ) throws(Rejection) -> FieldValue {
+    guard let other else { return try scale(value, assigner) }
+    guard !value.isNull, !other.isNull else { return .null }
+    let product =
+      try assigner.double(value, field) * assigner.double(other, field) * (factor ?? 1)
+    return .number(field.kind == .count ? product.rounded(.down) : product)
+  }
+
+  private func scale(
+    _ value: FieldValue, _ assigner: FieldAssigner
+  ) throws(Rejection) -> FieldValue {
     guard let factor, !value.isNull else { return value }
     if case .text(let text) = value {
       if field.kind == .time, Timestamp.nanoseconds(text) != nil { return value }

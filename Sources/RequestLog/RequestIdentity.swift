@@ -32,7 +32,7 @@ struct RequestIdentity: Hashable {
   }
 
   /// The identity of `bytes`.
-  init(_ bytes: some RandomAccessCollection<UInt8>) {
+  init(_ bytes: some Sequence<UInt8>) {
     let bytes = Array(bytes)
     self.init(count: bytes.count) { offset in
       var word: UInt64 = 0

@@ -68,6 +68,7 @@ enum ReadyMappings {
       waiting: num_request_waiting
       running: num_request_running
       kv_usage: kv_cache_percentage
+      prefix_match_tokens: {path: prefix_cache_score, times: input_token_length}
       ttft_ms: actual_ttft_ms
     """
 }
