@@ -1,0 +1,38 @@
+/// How much worse a challenger may be, and how sure the gate must be that it is.
+///
+/// A comparison fails only when the challenger is worse by more than its bound *and* the
+/// difference is larger than chance explains (time-block bootstrap, error shared over all checks of
+/// the same kind). A difference beyond ``hardBound`` fails without that proof.
+public struct GateConfiguration: Sendable, Codable, Hashable {
+  /// Allowed relative increase of MAPE, MAE and p90 pinball over the whole block; default 0.02.
+  public var overallBound = 0.02
+  /// The same in one slice; default 0.10.
+  public var sliceBound = 0.10
+  /// An overall increase that fails even when the block is too short to prove it; default 0.25.
+  public var hardBound = 0.25
+  /// Allowed `|coverage − level|` at p50, p90, p95, p99; a champion that misses by more widens it
+  /// to its own miss. Default 0.03, 0.02, 0.015, 0.007.
+  public var coverageTolerances = [0.03, 0.02, 0.015, 0.007]
+  /// How many times wider the coverage bounds are while there is no champion; default 3.
+  public var firstRunCoverageFactor = 3.0
+  /// The chance that a challenger as good as the champion fails any check of one kind by luck;
+  /// default 0.02.
+  public var falseAlarmRate = 0.02
+  /// Slices with fewer requests are reported and not judged; default 200.
+  public var minimumSliceCount = 200
+  /// Slices with a smaller share of the block are reported and not judged; default 0.05.
+  public var minimumSliceShare = 0.05
+  /// Fewer judged requests than this decide nothing; default 200.
+  public var minimumRequests = 200
+  /// How far below the constant predictor's MAE and p90 pinball a first model must be;
+  /// default 0.05.
+  public var minimumGainOverConstant = 0.05
+  /// A median relative error below this is not believed; default 0.005.
+  public var implausibleMedianAPE = 0.005
+  /// An error below this fraction of the champion's, both now and at its promotion, is not
+  /// believed; default 0.35.
+  public var implausibleRatio = 0.35
+
+  /// The documented defaults.
+  public init() {}
+}
