@@ -1,0 +1,164 @@
+import LinearAlgebra
+
+/// Conditional quantiles by Newton steps on the smoothed pinball loss.
+///
+/// Minimizes `Σ w ρ_level((y − xβ)/s) + ½ Σ penalty (β − prior)²` with the kernel's half width lowered in
+/// stages: wide, every row pulls and steps are safe; narrow, the answer is the quantile's. It ends
+/// when smoothing can change the objective by no more than a stated share.
+public struct SmoothedQuantile: Sendable {
+  /// Options, and their meaning.
+  public struct Configuration: Sendable, Hashable {
+    /// The share of the objective that smoothing may add at most, above 0.
+    ///
+    /// The default shifts a level by about a thousandth of the residuals' spread; 1e-7 gives the
+    /// exact (linear programming) answer to about four digits, in more passes.
+    public var smoothingTolerance = 1e-3
+    /// The share of the objective that the last step may still promise, above 0.
+    public var tolerance = 1e-8
+    /// The most steps at one bandwidth.
+    public var stepLimit = 60
+    /// Rows of the sample that a long fit starts on.
+    public var sampleRows = 65_536
+    /// Threads that share the rows; no result depends on it.
+    public var threads = 4
+
+    /// The defaults.
+    public init() {}
+  }
+
+  /// Bounds and priors.
+  public let rules: ColumnRules
+  /// Options.
+  public let configuration: Configuration
+
+  /// - Throws: ``SolverError/optionOutOfRange(name:value:)``.
+  public init(
+    rules: ColumnRules, configuration: Configuration = Configuration()
+  ) throws(SolverError) {
+    guard configuration.smoothingTolerance > 0 else {
+      throw .optionOutOfRange(name: "smoothingTolerance", value: configuration.smoothingTolerance)
+    }
+    guard configuration.tolerance > 0 else {
+      throw .optionOutOfRange(name: "tolerance", value: configuration.tolerance)
+    }
+    self.rules = rules
+    self.configuration = configuration
+  }
+
+  /// Fits several levels, each started from the one before.
+  ///
+  /// - Parameters:
+  ///   - rows: Shape `[n, p]`; columns without data keep their prior.
+  ///   - levels: Each above 0 and below 1; rising order is fastest.
+  ///   - start: Shape `[p]`, a fit of the centre; nil starts from least squares.
+  /// - Returns: one fit a level, in the order given. They are fitted one by one and may cross.
+  /// - Throws: ``SolverError``, ``SolverError/notConverged(iterations:relativeDecrease:)`` too.
+  /// - Complexity: O(*n p*) a step, and O(*p²*) for each row within the bandwidth.
+  public func fit(
+    _ rows: RegressionRows, levels: [Double], start: [Double]? = nil
+  ) throws(SolverError) -> [FitResult] {
+    try rules.check(columnCount: rows.columnCount)
+    for level in levels where !(level > 0 && level < 1) {
+      throw .optionOutOfRange(name: "level", value: level)
+    }
+    if let start, start.count != rows.columnCount {
+      throw .shapeMismatch(what: "start", expected: rows.columnCount, actual: start.count)
+    }
+    let isLong = rows.rowCount > 4 * configuration.sampleRows
+    let sample = isLong ? rows.sample(count: configuration.sampleRows) : rows
+    let share = Double(sample.rowCount) / Double(rows.rowCount)
+    let squares = SampleScales.columnSquares(sample, threads: configuration.threads)
+    let small = NewtonDescent(
+      rows: sample, rules: rules.scaled(by: share), threads: configuration.threads,
+      columnSquares: squares)
+    let large = NewtonDescent(
+      rows: rows, rules: rules, threads: configuration.threads,
+      columnSquares: squares.map { $0 / share })
+    var coefficients = rules.projected(start ?? rules.priors)
+    if start == nil {
+      var state = try small.state(at: coefficients, loss: SquaredLoss())
+      _ = try small.run(&state, loss: SquaredLoss(), tolerance: 1e-6, limit: 5)
+      coefficients = state.coefficients
+    }
+    var results: [FitResult] = []
+    for level in levels {
+      var (state, loss) = try anneal(small, level: level, from: coefficients)
+      coefficients = state.coefficients
+      if isLong {
+        state = try large.state(at: coefficients, loss: loss)
+        try finish(large, &state, loss)
+      }
+      results.append(try result(large, state, loss))
+    }
+    return results
+  }
+
+  /// Lowers the bandwidth until smoothing no longer matters.
+  private func anneal(
+    _ descent: NewtonDescent, level: Double, from coefficients: [Double]
+  ) throws(SolverError) -> (NewtonDescent.State, SmoothedPinball) {
+    let sizes = SampleScales.sortedResidualSizes(
+      descent.rows, coefficients: coefficients, count: 16_384)
+    let largest = sizes.last ?? 0
+    // All residuals 0: any bandwidth fits; one scale keeps the loss finite.
+    let first = max(sizes[sizes.count * 2 / 5], 1e-3 * largest)
+    var loss = SmoothedPinball(level: level, bandwidth: first > 0 ? first : 1)
+    let floor = 1e-9 * loss.bandwidth
+    var state = try descent.state(at: coefficients, loss: loss)
+    while true {
+      _ = try descent.run(&state, loss: loss, tolerance: 1e-3, limit: configuration.stepLimit)
+      let excess = loss.largestExcess * state.sums.windowWeight
+      let allowed = configuration.smoothingTolerance * state.sums.objective
+      if excess <= allowed || loss.bandwidth <= floor { break }
+      // Not more than tenfold at once: the next start must see enough rows.
+      let ratio = max(0.1, min(0.4, allowed / excess))
+      loss = SmoothedPinball(level: level, bandwidth: loss.bandwidth * ratio)
+      descent.restart(&state, loss: loss)
+    }
+    try finish(descent, &state, loss)
+    return (state, loss)
+  }
+
+  private func finish(
+    _ descent: NewtonDescent, _ state: inout NewtonDescent.State, _ loss: SmoothedPinball
+  ) throws(SolverError) {
+    let isDone = try descent.run(
+      &state, loss: loss, tolerance: configuration.tolerance, limit: configuration.stepLimit)
+    guard isDone || state.relativeDecrease < configuration.smoothingTolerance else {
+      throw .notConverged(
+        iterations: configuration.stepLimit, relativeDecrease: state.relativeDecrease)
+    }
+  }
+
+  /// Adds standard errors, with a bandwidth of their own: the density at the quantile needs more rows
+  /// than the quantile does.
+  private func result(
+    _ descent: NewtonDescent, _ state: NewtonDescent.State, _ loss: SmoothedPinball
+  ) throws(SolverError) -> FitResult {
+    let sizes = SampleScales.sortedResidualSizes(
+      descent.rows, coefficients: state.coefficients, count: 16_384)
+    let share = Self.densityShare(level: loss.level, rowCount: descent.rows.rowCount)
+    let width = sizes[min(sizes.count - 1, Int(share * Double(sizes.count)))]
+    let density = SmoothedPinball(level: loss.level, bandwidth: max(width, loss.bandwidth))
+    var sums = LossSums.over(
+      descent.rows, loss: PinballScores(smoothed: density), coefficients: state.coefficients,
+      threads: descent.threads, extent: .hessianAndScores)
+    sums.addPenalty(rules, at: state.coefficients)
+    let errors = try SandwichErrors.compute(
+      hessian: sums.hessian, scores: sums.scores, isFixed: state.isFixed,
+      rowCount: descent.rows.rowCount)
+    return FitResult(
+      coefficients: state.coefficients, standardErrors: errors, isFixed: state.isFixed,
+      passes: state.passes + 1, method: state.method, conditionNumber: state.conditionNumber,
+      objective: sums.objective)
+  }
+
+  /// The share of rows around the quantile that estimates the density there.
+  ///
+  /// The n^(−1/3) rate of Hall and Sheather (1988), narrowed towards the tails.
+  static func densityShare(level: Double, rowCount: Int) -> Double {
+    let spread = 4 * level * (1 - level)
+    let rule = 2 * spread / Double(rowCount).squareRoot().squareRoot()
+    return min(rule, 0.8 * min(level, 1 - level))
+  }
+}
