@@ -4,6 +4,8 @@
 struct BatchAssembler {
   /// Distinct names that a log may have.
   static let maximumNames = 1_000_000
+  /// Rows whose identities are looked for at once.
+  private static let warmedRows = 32
 
   private let limits: RequestLimits
   private let maximumBadShare: Double
@@ -79,6 +81,10 @@ struct BatchAssembler {
     var kept = 0
     let worker = block.worker
     for index in block.batch.rows.indices {
+      if index % Self.warmedRows == 0 {
+        let end = min(index + Self.warmedRows, block.batch.rows.count)
+        identities.warm(block.batch.rows[index..<end])
+      }
       var fault = clock.fault(block.batch.rows, index, upcoming?.rows, limits)
       let identity = block.batch.rows[index].identityHigh
       if fault == nil, !identities.insert(identity) { fault = .duplicateID }

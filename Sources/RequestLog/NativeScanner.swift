@@ -22,21 +22,37 @@ struct NativeScanner {
     }
   }
 
+  /// A name as it stood in a line, quotes included, and its symbol in the thread's own ``NameCache``.
+  private struct RecentName {
+    var bytes = SIMD4<UInt64>()
+    // Without mask nothing matches: a quote comes first.
+    var mask = SIMD4<UInt64>(repeating: .max)
+    var length = 0
+    var symbol = Symbol.none
+  }
+
+  /// Names remembered for each field; a log mostly repeats them.
+  private static let namesPerKey = 4
   /// Unknown members that are remembered; further ones are looked up each time.
   private static let maximumKeys = 256
   /// The longest `"name":` that fits a key.
   private static let maximumLength = 32
   // Index 0 stands for the opening brace and matches nothing.
   private var keys: [Key] = [Key()]
-  let integerPowers: [UInt64]
-  let powers: [Double]
+  private var recentNames: [RecentName] = []
+  // In place, since reference counting of arrays would cost more than the parsing.
+  let integerPowers = InlineArray<9, UInt64> { exponent in
+    (0..<exponent).reduce(1) { power, _ in power * 10 }
+  }
+  let powers = InlineArray<16, Double> { exponent in
+    (0..<exponent).reduce(1) { power, _ in power * 10 }
+  }
 
   init() {
-    integerPowers = (0...8).map { exponent in (0..<exponent).reduce(1) { power, _ in power * 10 } }
-    powers = (0...15).map { exponent in (0..<exponent).reduce(1.0) { power, _ in power * 10 } }
     for field in RequestField.allCases where field != .ignored {
       keys.append(Self.key(Array("\"\(field.name)\":".utf8), field))
     }
+    recentNames = Array(repeating: RecentName(), count: Self.namesPerKey * keys.count)
   }
 
   private static func key(_ bytes: [UInt8], _ field: RequestField) -> Key {
@@ -76,7 +92,10 @@ struct NativeScanner {
       place &+= keys[current].length
       while bytes[place] == UInt8(ascii: " ") { place &+= 1 }
       let value = place
-      if !read(bytes, &place, field, keys[current].kind, into: &draft, &batch, &names) {
+      let kind = keys[current].kind
+      if kind == .name {
+        guard readName(bytes, &place, field, current, into: &draft, &names) else { return nil }
+      } else if !read(bytes, &place, field, kind, into: &draft, &batch, &names) {
         place = value
         guard skipNull(bytes, &place) else { return nil }
       }
@@ -132,9 +151,6 @@ struct NativeScanner {
     case .flag:
       guard let value = flag(bytes, &place) else { return false }
       draft.row.stream = value ? 1 : 0
-    case .name:
-      guard let name = string(bytes, &place) else { return false }
-      draft.set(field, name: name.isEmpty ? .none : intern(bytes, name, &names))
     case .identity:
       guard let text = string(bytes, &place) else { return false }
       let identity = RequestIdentity(count: text.count) { bytes.word(at: text.lowerBound &+ $0) }
@@ -146,7 +162,7 @@ struct NativeScanner {
       return blocks(bytes, &place, into: &draft, &batch)
     case .offsets:
       return offsets(bytes, &place, into: &draft, &batch)
-    case .json:
+    case .json, .name:
       return false
     case .ignored:
       return skip(bytes, &place)
@@ -154,12 +170,48 @@ struct NativeScanner {
     return true
   }
 
-  @inline(__always) private func intern(
-    _ bytes: PaddedBytes, _ name: Range<Int>, _ names: inout NameCache
-  ) -> Symbol {
-    names.intern(
-      count: name.count, word: { bytes.word(at: name.lowerBound &+ $0) },
-      bytes: { bytes.array(name) })
+  @inline(__always) private mutating func readName(
+    _ bytes: PaddedBytes, _ place: inout Int, _ field: RequestField, _ key: Int,
+    into draft: inout RequestDraft, _ names: inout NameCache
+  ) -> Bool {
+    let line = bytes.quad(at: place)
+    let first = key &* Self.namesPerKey
+    for index in first..<(first &+ Self.namesPerKey) {
+      let difference = (line ^ recentNames[index].bytes) & recentNames[index].mask
+      if (difference[0] | difference[1] | difference[2] | difference[3]) == 0 {
+        place &+= recentNames[index].length
+        draft.set(field, name: recentNames[index].symbol)
+        return true
+      }
+    }
+    return internName(bytes, &place, field, first, into: &draft, &names)
+  }
+
+  @inline(never) private mutating func internName(
+    _ bytes: PaddedBytes, _ place: inout Int, _ field: RequestField, _ first: Int,
+    into draft: inout RequestDraft, _ names: inout NameCache
+  ) -> Bool {
+    let start = place
+    guard let text = string(bytes, &place) else {
+      place = start
+      return skipNull(bytes, &place)
+    }
+    let symbol: Symbol =
+      text.isEmpty
+      ? .none
+      : names.intern(
+        count: text.count, word: { bytes.word(at: text.lowerBound &+ $0) },
+        bytes: { bytes.array(text) })
+    draft.set(field, name: symbol)
+    guard place - start <= Self.maximumLength else { return true }
+    // The oldest name goes.
+    for index in (first + 1..<first + Self.namesPerKey).reversed() {
+      recentNames[index] = recentNames[index - 1]
+    }
+    let key = Self.key(bytes.array(start..<place), .ignored)
+    recentNames[first] = RecentName(
+      bytes: key.bytes, mask: key.mask, length: key.length, symbol: symbol)
+    return true
   }
 
   private func skipNull(_ bytes: PaddedBytes, _ place: inout Int) -> Bool {

@@ -54,6 +54,7 @@ struct RequestIdentity: Hashable {
 /// *n*²/2⁶⁵: 3·10⁻⁶ at ten million.
 struct IdentitySet {
   private var slots: [UInt64]
+  private var warmed: UInt64 = 0
   private(set) var count = 0
 
   init() { slots = Array(repeating: 0, count: 1 << 12) }
@@ -62,6 +63,17 @@ struct IdentitySet {
   mutating func insert(_ identity: UInt64) -> Bool {
     if count &* 10 >= slots.count &* 7 { grow() }
     return place(identity == 0 ? 1 : identity)
+  }
+
+  /// Loads the slots of some identities at once; inserting them soon after need not wait for memory.
+  mutating func warm(_ rows: ArraySlice<LoggedRequest>) {
+    let mask = slots.count - 1
+    var seen: UInt64 = 0
+    for index in rows.indices {
+      seen |= slots[Int(truncatingIfNeeded: rows[index].identityHigh) & mask]
+    }
+    // Used, so that the loads stay.
+    warmed = seen
   }
 
   @inline(__always) private mutating func place(_ identity: UInt64) -> Bool {
