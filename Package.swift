@@ -35,7 +35,7 @@ let package = Package(
     .target(
       name: "RequestLog",
       dependencies: ["CSimdJSON", "CCompression", .product(name: "Yams", package: "Yams")],
-      swiftSettings: swiftSettings),
+      exclude: ["Mappings/README.md"], swiftSettings: swiftSettings),
     .target(
       name: "LogStore",
       dependencies: ["RequestLog", .product(name: "GRDB", package: "GRDB.swift")],
