@@ -34,6 +34,21 @@ public struct EngineAssignment: Sendable {
   }
 }
 
+/// The state machine of one gateway replica.
+public struct ReplayedPool: Sendable {
+  /// The replica.
+  public let gateway: Symbol
+  /// Its endpoints' load.
+  public internal(set) var state: EndpointPool
+  /// The endpoints' names, by index in ``state``.
+  public internal(set) var endpointSymbols: [Symbol] = []
+
+  init(gateway: Symbol, predictor: Predictor?) {
+    self.gateway = gateway
+    state = EndpointPool(predictor: predictor)
+  }
+}
+
 /// Drives the runtime's own state machine from a log.
 ///
 /// Each gateway replica has a state machine of its own, since it sees only its own requests.
@@ -42,6 +57,7 @@ public struct EngineAssignment: Sendable {
 public struct Replay: Sendable {
   private let log: ReplayLog
   private let assignment: EngineAssignment
+  private let predictor: Predictor?
   private let isTracing: Bool
 
   /// A replay of `log` on `assignment`'s engines.
@@ -51,6 +67,15 @@ public struct Replay: Sendable {
     self.log = log
     self.assignment = assignment
     self.isTracing = isTracing
+    predictor = nil
+  }
+
+  /// A replay of `log` that predicts with `predictor` and learns from outcomes as serving does.
+  public init(_ log: ReplayLog, predictor: Predictor) {
+    self.log = log
+    self.predictor = predictor
+    assignment = EngineAssignment(engines: predictor.model.engines, engineOfSymbol: [])
+    isTracing = false
   }
 
   /// Replays rows `range`, by dispatch, and returns the final state per gateway replica.
@@ -59,8 +84,8 @@ public struct Replay: Sendable {
   @discardableResult
   public func run(
     _ range: Range<Int>, observer: inout some ReplayObserver
-  ) -> [EndpointPool] {
-    var state = State(isTracing: isTracing)
+  ) -> [ReplayedPool] {
+    var state = State(range)
     for index in range {
       let time = log.dispatchTime(index)
       while let event = state.outcomes.first, event.time < time {
@@ -77,15 +102,18 @@ public struct Replay: Sendable {
   }
 
   private struct State {
-    var pools: [EndpointPool] = []
-    var poolOfGateway: [Int32: Int] = [:]
-    /// The pool's endpoint index by (pool, endpoint symbol).
-    var endpoints: [Int64: Int] = [:]
+    var pools: [ReplayedPool] = []
     var outcomes = OutcomeQueue()
-    var handles: [Int: (pool: Int, handle: EndpointPool.Handle)] = [:]
-    let isTracing: Bool
+    /// By row, from the first replayed on.
+    var handles: [EndpointPool.Handle?]
+    var poolOfRow: [Int32]
+    let firstRow: Int
 
-    init(isTracing: Bool) { self.isTracing = isTracing }
+    init(_ range: Range<Int>) {
+      handles = [EndpointPool.Handle?](repeating: nil, count: range.count)
+      poolOfRow = [Int32](repeating: 0, count: range.count)
+      firstRow = range.lowerBound
+    }
   }
 
   private func dispatch(
@@ -93,28 +121,21 @@ public struct Replay: Sendable {
   ) {
     let row = log.rows[index]
     let pool: Int
-    if let known = state.poolOfGateway[row.gateway.index] {
+    if let known = state.pools.firstIndex(where: { $0.gateway == row.gateway }) {
       pool = known
     } else {
       pool = state.pools.count
-      state.pools.append(EndpointPool())
-      state.poolOfGateway[row.gateway.index] = pool
+      state.pools.append(ReplayedPool(gateway: row.gateway, predictor: predictor))
     }
-    let key = Int64(pool) << 32 | Int64(UInt32(bitPattern: row.endpoint.index))
-    let endpoint: Int
-    if let known = state.endpoints[key] {
-      endpoint = known
-    } else {
-      endpoint = state.pools[pool].addEndpoint(engine: assignment.engine(of: row.endpoint))
-      state.endpoints[key] = endpoint
-      if state.isTracing { state.pools[pool].startTracing(endpoint: endpoint) }
+    let endpoint = endpointIndex(row, in: &state.pools[pool])
+    if let snapshot = row.snapshot(at: time) {
+      state.pools[pool].state.observe(snapshot, on: endpoint)
     }
-    if let snapshot = row.snapshot(at: time) { state.pools[pool].observe(snapshot, on: endpoint) }
     let request = row.shape
-    observer.willDispatch(index, request, to: endpoint, of: &state.pools[pool], at: time)
-    state.handles[index] = (
-      pool, state.pools[pool].dispatched(request, to: endpoint, at: time)
-    )
+    observer.willDispatch(index, request, to: endpoint, of: &state.pools[pool].state, at: time)
+    let position = index - state.firstRow
+    state.handles[position] = state.pools[pool].state.dispatched(request, to: endpoint, at: time)
+    state.poolOfRow[position] = Int32(pool)
     let end = max(log.endTime(index), time)
     if let first = log.firstTokenTime(index), first <= end {
       state.outcomes.insert(Outcome(time: max(first, time), row: index, isEnd: false))
@@ -122,17 +143,35 @@ public struct Replay: Sendable {
     state.outcomes.insert(Outcome(time: end, row: index, isEnd: true))
   }
 
+  private func endpointIndex(_ row: LoggedRequest, in pool: inout ReplayedPool) -> Int {
+    if let known = pool.endpointSymbols.firstIndex(of: row.endpoint) { return known }
+    pool.endpointSymbols.append(row.endpoint)
+    let endpoint: Int
+    if let predictor {
+      let (group, engine) = predictor.group(
+        endpoint: log.symbols.name(row.endpoint) ?? "",
+        accelerator: log.symbols.name(row.accelerator) ?? "")
+      endpoint = pool.state.addEndpoint(engine: predictor.model.engines[engine], group: group)
+    } else {
+      endpoint = pool.state.addEndpoint(engine: assignment.engine(of: row.endpoint))
+    }
+    if isTracing { pool.state.startTracing(endpoint: endpoint) }
+    return endpoint
+  }
+
   private func apply(
     _ event: Outcome, to state: inout State, observer: inout some ReplayObserver
   ) {
-    guard let (pool, handle) = state.handles[event.row] else { return }
+    let position = event.row - state.firstRow
+    guard let handle = state.handles[position] else { return }
+    let pool = Int(state.poolOfRow[position])
     if event.isEnd {
-      state.handles[event.row] = nil
+      state.handles[position] = nil
       let tokens = log.rows[event.row].outputTokens
-      state.pools[pool].finished(handle, outputTokens: Double(max(tokens, 0)), at: event.time)
+      state.pools[pool].state.finished(handle, outputTokens: Double(max(tokens, 0)), at: event.time)
       observer.didFinish(event.row, at: event.time)
     } else {
-      state.pools[pool].firstToken(handle, at: event.time)
+      state.pools[pool].state.firstToken(handle, at: event.time)
       observer.didReceiveFirstToken(event.row, at: event.time)
     }
   }

@@ -18,6 +18,14 @@ public struct EndpointPool: Sendable {
     var dispatchTime = 0.0
     var firstTokenTime = 0.0
     var forecastMilliseconds = 0.0
+    var raw = RawPrediction()
+    var predicted: Prediction?
+  }
+
+  /// The heads of both targets before correction.
+  struct RawPrediction: Sendable {
+    var ttft = SIMD8<Double>(repeating: 0)
+    var tpot = SIMD8<Double>(repeating: 0)
   }
 
   /// The endpoints, in the order in which they were added.
@@ -27,16 +35,33 @@ public struct EndpointPool: Sendable {
   private var totals = PoolTotals()
   private var work = DecayedSum()
   private var recentExcess = RecentMean(initial: 0, gain: 0.1)
+  private var predictor: Predictor?
+  private var groups: [Int] = []
+  private var ttftCorrection = LiveCorrection(.none)
+  private var tpotCorrection = LiveCorrection(.none)
+  private var row = [Double](repeating: 0, count: Feature.count)
 
   /// A pool without endpoints, with room for `capacity` requests in flight.
-  public init(capacity: Int = 4096) {
+  ///
+  /// - Parameter predictor: What it predicts with; without one it only follows the load.
+  public init(predictor: Predictor? = nil, capacity: Int = 4096) {
     slots.reserveCapacity(capacity)
     freeSlots.reserveCapacity(capacity)
+    self.predictor = predictor
+    if let predictor {
+      ttftCorrection = LiveCorrection(predictor.model.correction)
+      tpotCorrection = LiveCorrection(predictor.model.correction)
+    }
   }
 
   /// Adds an endpoint and returns its index.
-  public mutating func addEndpoint(engine: EngineModel) -> Int {
+  ///
+  /// - Parameter group: The endpoint's group in the predictor's model; 0 for the whole pool's.
+  public mutating func addEndpoint(engine: EngineModel, group: Int = 0) -> Int {
     endpoints.append(EndpointLoad(engine: engine))
+    groups.append(group)
+    ttftCorrection.addEndpoint()
+    tpotCorrection.addEndpoint()
     return endpoints.count - 1
   }
 
@@ -64,7 +89,7 @@ public struct EndpointPool: Sendable {
       slot = Int32(slots.count)
       slots.append(InFlight())
     }
-    let forecast = endpoints[endpoint].forecast(request, at: time)
+    let forecast = loadRow(request, on: endpoint, at: time)
     observeOthers(endpoint)
     let amount = endpoints[endpoint].dispatched(slot: slot, request, forecast: forecast, at: time)
     work.add(amount, at: time, halfLife: EndpointLoad.halfLife)
@@ -76,6 +101,11 @@ public struct EndpointPool: Sendable {
     slots[index].dispatchTime = time
     slots[index].forecastMilliseconds =
       forecast.queueMilliseconds + forecast.prefillMilliseconds
+    slots[index].predicted = nil
+    if let predictor {
+      slots[index].raw = raw(predictor, endpoint)
+      slots[index].predicted = corrected(slots[index].raw, predictor, endpoint, at: time)
+    }
     return Handle(slot: slot, generation: slots[index].generation)
   }
 
@@ -94,6 +124,11 @@ public struct EndpointPool: Sendable {
     recentExcess.observe(excess)
     totals.pendingRequests -= 1
     totals.decodingRequests += 1
+    if let predicted = slots[index].predicted {
+      ttftCorrection.observe(
+        raw: slots[index].raw.ttft, corrected: predicted.ttft, actual: taken, endpoint: endpoint,
+        at: time)
+    }
   }
 
   /// A request ended: its last token came, or it was aborted or timed out.
@@ -111,6 +146,10 @@ public struct EndpointPool: Sendable {
       slot: handle.slot, hadFirstToken: state.hasFirstToken, outputTokens: outputTokens,
       tpotMilliseconds: tpot, at: time)
     if state.hasFirstToken { totals.decodingRequests -= 1 } else { totals.pendingRequests -= 1 }
+    if let predicted = state.predicted, outputTokens > Self.judgedOutputTokens, tpot > 0 {
+      tpotCorrection.observe(
+        raw: state.raw.tpot, corrected: predicted.tpot, actual: tpot, endpoint: endpoint, at: time)
+    }
     slots[index].endpoint = -1
     freeSlots.append(handle.slot)
   }
@@ -119,6 +158,9 @@ public struct EndpointPool: Sendable {
   public mutating func observe(_ snapshot: EngineSnapshot, on endpoint: Int) {
     endpoints[endpoint].observe(snapshot)
   }
+
+  /// TPOT of shorter answers is mostly the noise of a few steps.
+  static let judgedOutputTokens = 8.0
 
   private func live(_ handle: Handle) -> Int? {
     let index = Int(handle.slot)
@@ -154,4 +196,60 @@ public struct EndpointPool: Sendable {
       request, forecast: forecast, pool: pool, at: time, into: &row, from: start)
     return forecast
   }
+
+  // MARK: - Predictions
+
+  /// Predicts `request` on `endpoint` at `time`; `nil` without a predictor.
+  ///
+  /// - Complexity: O(terms), no allocation.
+  public mutating func predict(
+    _ request: RequestShape, on endpoint: Int, at time: Double
+  ) -> Prediction? {
+    guard let predictor else { return nil }
+    loadRow(request, on: endpoint, at: time)
+    return corrected(raw(predictor, endpoint), predictor, endpoint, at: time)
+  }
+
+  /// The factors by which outcomes correct `endpoint` at `time`.
+  public func correctionFactors(
+    _ endpoint: Int, at time: Double
+  ) -> (ttft: Double, tpot: Double) {
+    (ttftCorrection.factor(endpoint, at: time), tpotCorrection.factor(endpoint, at: time))
+  }
+
+  /// Fills ``row``; it is moved out and back, so that the array is never copied.
+  @discardableResult
+  private mutating func loadRow(
+    _ request: RequestShape, on endpoint: Int, at time: Double
+  ) -> EngineForecast {
+    var buffer: [Double] = []
+    swap(&buffer, &row)
+    let forecast = features(request, on: endpoint, at: time, into: &buffer)
+    swap(&buffer, &row)
+    return forecast
+  }
+
+  private func raw(_ predictor: Predictor, _ endpoint: Int) -> RawPrediction {
+    RawPrediction(
+      ttft: predictor.ttft.heads(row, from: 0, group: groups[endpoint]),
+      tpot: predictor.tpot.heads(row, from: 0, group: groups[endpoint]))
+  }
+
+  private func corrected(
+    _ raw: RawPrediction, _ predictor: Predictor, _ endpoint: Int, at time: Double
+  ) -> Prediction {
+    let floor = Predictor.floorMilliseconds
+    return Prediction(
+      ttft: HeadValues(
+        ttftCorrection.corrected(raw.ttft, endpoint: endpoint, at: time), floor: floor),
+      tpot: HeadValues(
+        tpotCorrection.corrected(raw.tpot, endpoint: endpoint, at: time), floor: floor),
+      isExtrapolating: predictor.isExtrapolating(row, from: 0))
+  }
+}
+
+extension CorrectionModel {
+  /// A correction that never moves.
+  static let none = CorrectionModel(
+    gain: 0, bound: 1, halfLifeMilliseconds: 1, conformalStep: 0)
 }

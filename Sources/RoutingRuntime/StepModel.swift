@@ -1,4 +1,3 @@
-public import CoefficientFile
 
 /// What one engine step computes.
 @frozen

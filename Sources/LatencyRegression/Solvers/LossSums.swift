@@ -114,6 +114,9 @@ struct LossSums: Sendable {
     }
   }
 
+  /// The mean of `L''(u)` over the weight.
+  var meanCurvature: Double { curvatureSum / max(weightSum, .leastNormalMagnitude) }
+
   var isFinite: Bool {
     objective.isFinite && gradient.allSatisfy(\.isFinite)
       && hessian.elements.allSatisfy(\.isFinite)

@@ -17,6 +17,8 @@ struct NewtonDescent {
     var sums: LossSums
     var passes: Int
     var damping = NewtonDescent.smallestDamping
+    /// The largest mean curvature seen: what damping is measured in where no row curves the loss.
+    var referenceCurvature: Double
     var isFixed: [Bool] = []
     var method = LeastSquaresMethod.cholesky
     var conditionNumber = 1.0
@@ -24,19 +26,29 @@ struct NewtonDescent {
   }
 
   /// Keeps a step finite where a column has no curvature, and does not slow the others.
-  static let smallestDamping = 1e-10
+  static let smallestDamping = 1e-12
+  /// Above it a small step is the damping's doing and says nothing about the minimum.
+  private static let largestFinalDamping = 1e-5
 
   func state<Loss: RowLoss>(at coefficients: [Double], loss: Loss) throws(SolverError) -> State {
     let sums = penalized(loss, coefficients)
     guard sums.isFinite else { throw rows.notFinite() }
-    return State(coefficients: coefficients, sums: sums, passes: 1)
+    return State(
+      coefficients: coefficients, sums: sums, passes: 1, referenceCurvature: sums.meanCurvature)
   }
 
-  /// Re-evaluates the state under another loss.
-  func restart<Loss: RowLoss>(_ state: inout State, loss: Loss) {
+  /// Re-evaluates the state under another loss, at a guess of its minimum if that is better.
+  func restart<Loss: RowLoss>(_ state: inout State, loss: Loss, guess: [Double]? = nil) {
     state.sums = penalized(loss, state.coefficients)
     state.passes += 1
     state.relativeDecrease = .infinity
+    state.damping = Self.smallestDamping
+    guard let guess = guess.map(rules.projected) else { return }
+    let sums = penalized(loss, guess)
+    state.passes += 1
+    if sums.isFinite, sums.objective < state.sums.objective {
+      (state.coefficients, state.sums) = (guess, sums)
+    }
   }
 
   /// Steps until the quadratic model promises less than a share `tolerance` of the objective.
@@ -48,15 +60,17 @@ struct NewtonDescent {
     for _ in 0..<limit {
       let step = try proposal(&state)
       state.relativeDecrease = step.decrease / max(state.sums.objective, .leastNormalMagnitude)
-      if !(state.relativeDecrease > NewtonDescent.roundingDecrease) { return true }
-      let isLast = state.relativeDecrease <= tolerance
-      guard take(step, &state, loss) else {
-        // No descent at any length: rounding, unless damping can still shorten the step.
-        if isLast || state.damping >= 1 { return isLast }
+      let isPlain = state.damping <= Self.largestFinalDamping
+      if isPlain, !(state.relativeDecrease > Self.roundingDecrease) { return true }
+      let isLast = isPlain && state.relativeDecrease <= tolerance
+      if take(step, &state, loss) {
+        if isLast { return true }
+      } else if isLast || state.damping >= 1e6 {
+        // No descent at any length: the objective is as low as its rounding lets it be seen.
+        return isLast
+      } else {
         state.damping = max(state.damping * 1e3, 1e-6)
-        continue
       }
-      if isLast { return true }
     }
     return state.relativeDecrease <= tolerance
   }
@@ -74,7 +88,8 @@ struct NewtonDescent {
 
   private func proposal(_ state: inout State) throws(SolverError) -> Step {
     var matrix = state.sums.hessian
-    let curvature = state.sums.curvatureSum / max(state.sums.weightSum, .leastNormalMagnitude)
+    state.referenceCurvature = max(state.referenceCurvature, state.sums.meanCurvature)
+    let curvature = state.referenceCurvature
     for column in 0..<matrix.columnCount {
       matrix[column, column] +=
         state.damping * max(curvature * columnSquares[column], matrix[column, column])
@@ -94,10 +109,12 @@ struct NewtonDescent {
   }
 
   /// Goes along the step as far as the loss goes down.
+  ///
+  /// Where the full step goes too far, the sign of the slope there brackets the minimum.
   private func take<Loss: RowLoss>(_ step: Step, _ state: inout State, _ loss: Loss) -> Bool {
     var length = 1.0
     let objective = state.sums.objective
-    for trial in 0..<8 {
+    for trial in 0..<24 {
       let coefficients = rules.projected(
         state.coefficients.indices.map { state.coefficients[$0] + length * step.change[$0] })
       let sums = penalized(loss, coefficients)
@@ -106,14 +123,13 @@ struct NewtonDescent {
         state.coefficients = coefficients
         state.sums = sums
         state.damping =
-          trial == 0
-          ? max(Self.smallestDamping, state.damping * 1e-2) : max(state.damping * 10, 1e-8)
+          trial == 0 ? max(Self.smallestDamping, state.damping * 1e-2) : state.damping
         return true
       }
-      // The parabola through both values and the slope, kept within a tenth and a half.
-      let excess = sums.objective - objective - length * step.slope
-      let best = excess > 0 ? -0.5 * step.slope * length * length / excess : 0.5 * length
-      length = min(max(best.isFinite ? best : 0, 0.1 * length), 0.5 * length)
+      // Where a straight line through both slopes is zero, kept within a tenth and a half.
+      let slope = zip(sums.gradient, step.change).reduce(0) { $0 + $1.0 * $1.1 }
+      let root = length * step.slope / (step.slope - slope)
+      length = min(max(root.isFinite ? root : 0, 0.1 * length), 0.5 * length)
     }
     return false
   }

@@ -14,8 +14,9 @@ public struct NonNegativeLeastSquares: Sendable {
     public let method: LeastSquaresMethod
     /// The condition of the last system, scaled to a unit diagonal.
     public let conditionNumber: Double
-    /// The largest violation of the optimality (Karush–Kuhn–Tucker) conditions: a gradient relative
-    /// to its terms. Rounding leaves about 1e-14.
+    /// The largest violation of the optimality (Karush–Kuhn–Tucker) conditions.
+    ///
+    /// A gradient relative to the sum of its terms; rounding leaves about 1e-14.
     public let optimalityResidual: Double
     /// `Σ w (y − xβ)²`.
     public let residualSquares: Double

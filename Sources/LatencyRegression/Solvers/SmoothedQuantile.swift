@@ -105,15 +105,27 @@ public struct SmoothedQuantile: Sendable {
     var loss = SmoothedPinball(level: level, bandwidth: first > 0 ? first : 1)
     let floor = 1e-9 * loss.bandwidth
     var state = try descent.state(at: coefficients, loss: loss)
+    var earlier: (coefficients: [Double], bandwidth: Double)?
+    var stageTolerance = 1e-3
     while true {
-      _ = try descent.run(&state, loss: loss, tolerance: 1e-3, limit: configuration.stepLimit)
+      _ = try descent.run(
+        &state, loss: loss, tolerance: stageTolerance, limit: configuration.stepLimit)
       let excess = loss.largestExcess * state.sums.windowWeight
       let allowed = configuration.smoothingTolerance * state.sums.objective
       if excess <= allowed || loss.bandwidth <= floor { break }
+      stageTolerance = min(1e-3, 0.01 * excess / state.sums.objective)
       // Not more than tenfold at once: the next start must see enough rows.
-      let ratio = max(0.1, min(0.4, allowed / excess))
-      loss = SmoothedPinball(level: level, bandwidth: loss.bandwidth * ratio)
-      descent.restart(&state, loss: loss)
+      let bandwidth = loss.bandwidth * max(0.1, min(0.4, allowed / excess))
+      // Near the end the minimum moves in proportion to the bandwidth.
+      let guess = earlier.map { earlier in
+        let share = (bandwidth - loss.bandwidth) / (earlier.bandwidth - loss.bandwidth)
+        return state.coefficients.indices.map {
+          state.coefficients[$0] + share * (earlier.coefficients[$0] - state.coefficients[$0])
+        }
+      }
+      earlier = (state.coefficients, loss.bandwidth)
+      loss = SmoothedPinball(level: level, bandwidth: bandwidth)
+      descent.restart(&state, loss: loss, guess: guess)
     }
     try finish(descent, &state, loss)
     return (state, loss)

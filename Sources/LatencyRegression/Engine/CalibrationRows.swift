@@ -1,0 +1,89 @@
+internal import CoefficientFile
+internal import LogReplay
+internal import RequestLog
+internal import RoutingRuntime
+
+/// The linear equations in step coefficients that one replay yields.
+struct CalibrationRows: ReplayObserver {
+  struct Request {
+    var classIndex: Int
+    /// Where its summed step features begin in ``features``.
+    var start: Int
+    /// The steps' total length, ms.
+    var target: Double
+    /// TTFT, ms: errors count relative to it.
+    var scale: Double
+  }
+
+  struct Gap {
+    var classIndex: Int
+    /// Where its summed step features begin in ``gapValues``.
+    var start: Int
+    var elapsed: Double
+    var predicted: Double
+  }
+
+  private let log: ReplayLog
+  private let classOfSymbol: [Int]
+  private let engines: [EngineModel]
+  private(set) var requests: [Request] = []
+  private(set) var features: [Float] = []
+  private(set) var gaps: [Gap] = []
+  private(set) var gapValues: [Float] = []
+  private var relativeErrors = 0.0
+  private var row = [Double](repeating: 0, count: Feature.count)
+  private var classOfEndpoint: [Int] = []
+
+  init(log: ReplayLog, classOfSymbol: [Int], engines: [EngineModel]) {
+    self.log = log
+    self.classOfSymbol = classOfSymbol
+    self.engines = engines
+  }
+
+  /// The forecast's mean relative error.
+  var error: Double { requests.isEmpty ? .infinity : relativeErrors / Double(requests.count) }
+
+  mutating func willDispatch(
+    _ index: Int, _ request: RequestShape, to endpoint: Int, of pool: inout EndpointPool,
+    at time: Double
+  ) {
+    let symbol = Int(log.rows[index].endpoint.index)
+    guard log.isComplete(index), classOfSymbol.indices.contains(symbol) else { return }
+    let forecast = pool.features(request, on: endpoint, at: time, into: &row)
+    guard let steps = pool.endpoints[endpoint].forecaster.features else { return }
+    let classIndex = classOfSymbol[symbol]
+    let engine = engines[classIndex]
+    let ttft = log.rows[index].ttftMilliseconds - log.dispatchDelay(index)
+    guard ttft > 0 else { return }
+    let delays = engine.uplinkMilliseconds + engine.downlinkMilliseconds
+    let elapsed = pool.endpoints[endpoint].engine.stepElapsed(at: time)
+    requests.append(
+      Request(
+        classIndex: classIndex, start: features.count, target: ttft + elapsed - delays,
+        scale: ttft))
+    for value in steps { features.append(Float(value)) }
+    let predicted = forecast.queueMilliseconds + forecast.prefillMilliseconds + delays
+    relativeErrors += min(abs(predicted - ttft) / ttft, 3)
+  }
+
+  mutating func didReceiveFirstToken(_ index: Int, at time: Double) {}
+  mutating func didFinish(_ index: Int, at time: Double) {}
+
+  /// Takes over the gaps that the engines recorded.
+  mutating func collectGaps(_ pools: [ReplayedPool]) {
+    let size = StepFeature.count
+    for pool in pools {
+      for (endpoint, symbol) in zip(pool.state.endpoints, pool.endpointSymbols) {
+        guard let rows = endpoint.engine.trace?.rows else { continue }
+        let classIndex = classOfSymbol[Int(symbol.index)]
+        for start in stride(from: 0, to: rows.count, by: StepTrace.rowSize) {
+          gaps.append(
+            Gap(
+              classIndex: classIndex, start: gapValues.count, elapsed: rows[start + size],
+              predicted: rows[start + size + 1]))
+          for column in 0..<size { gapValues.append(Float(rows[start + column])) }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,267 @@
+internal import CoefficientFile
+internal import LinearAlgebra
+internal import LogReplay
+internal import RequestLog
+internal import RoutingRuntime
+
+/// Learns how long engine steps take, and the engines' limits, from a request log.
+///
+/// A first token's time is the sum of the steps from the request's arrival to the end of its
+/// prompt, and each step's length is linear in what it computes; so once a replay says which steps
+/// those were, every TTFT is one linear equation in the step coefficients. So is the time between
+/// two step ends that the gateway saw. Which steps they were depends on the coefficients, so replay
+/// and fit alternate, from gaps of few steps, whose number is certain, to longer ones.
+struct EngineCalibration {
+  /// What is searched and how long.
+  struct Configuration: Sendable {
+    /// Rounds of replay and fit.
+    var rounds = 8
+    /// Rounds when a limit is tried out.
+    var trialRounds = 4
+    /// Requests that are replayed: the newest.
+    var sampleRows = 40_000
+    /// Requests that are replayed when a limit is tried out.
+    var trialRows = 10_000
+    /// Chunked-prefill budgets that are tried.
+    var tokenBudgets: [Double] = [512, 1024, 2048, 4096, 8192, 16_384]
+    /// One-way delays that are tried, ms.
+    var uplinks: [Double] = [0.5, 3, 6]
+    /// How far a gap may deviate from its forecast and count, in steps.
+    var gates: [Double] = [0.35, 1]
+  }
+
+  /// What was learned.
+  struct Result {
+    /// One engine per class, after the pool's default.
+    var engines: [EngineModel]
+    /// The accelerator of each class; the default's is ``Symbol/none``.
+    var classes: [Symbol]
+    /// The replay's assignment.
+    var assignment: EngineAssignment
+    /// The mean relative error of the forecast alone.
+    var error: Double
+  }
+
+  /// One guess at an engine's limits.
+  private struct Limits: Hashable, Sendable {
+    var tokenBudget = 8192.0
+    var uplink = 0.5
+    var gate = 0.35
+  }
+
+  private let log: ReplayLog
+  private let configuration: Configuration
+  private let classes: [Symbol]
+  private let classOfSymbol: [Int]
+  private let maximumSequences: Double
+  private let threads: Int
+
+  init(_ log: ReplayLog, configuration: Configuration, threads: Int) {
+    self.log = log
+    self.configuration = configuration
+    self.threads = threads
+    var classes: [Symbol] = []
+    var classOfSymbol = [Int](repeating: 0, count: log.symbols.names.count)
+    for row in log.rows where row.endpoint != .none {
+      let position: Int
+      if let known = classes.firstIndex(of: row.accelerator) {
+        position = known
+      } else {
+        position = classes.count
+        classes.append(row.accelerator)
+      }
+      classOfSymbol[Int(row.endpoint.index)] = position
+    }
+    self.classes = classes
+    self.classOfSymbol = classOfSymbol
+    maximumSequences = Self.sequenceLimit(log)
+  }
+
+  /// Calibrates on rows `range`.
+  func run(_ range: Range<Int>) throws(LinearAlgebraError) -> Result {
+    let trial = newest(range, configuration.trialRows)
+    var limits = Limits()
+    limits = try best(
+      configuration.tokenBudgets.map {
+        Limits(tokenBudget: $0, uplink: limits.uplink, gate: limits.gate)
+      }, on: trial)
+    let delays = configuration.uplinks.flatMap { uplink in
+      configuration.gates.map {
+        Limits(tokenBudget: limits.tokenBudget, uplink: uplink, gate: $0)
+      }
+    }
+    limits = try best(delays, on: trial)
+    let sample = newest(range, configuration.sampleRows)
+    let (engines, error) = try calibrate(sample, limits: limits, rounds: configuration.rounds)
+    return Result(
+      engines: engines, classes: classes,
+      assignment: EngineAssignment(engines: engines, engineOfSymbol: classOfSymbol), error: error)
+  }
+
+  private func newest(_ range: Range<Int>, _ count: Int) -> Range<Int> {
+    max(range.lowerBound, range.upperBound - count)..<range.upperBound
+  }
+
+  /// The candidate of least error; the earlier one where they tie within a thousandth.
+  private func best(
+    _ candidates: [Limits], on range: Range<Int>
+  ) throws(LinearAlgebraError) -> Limits {
+    let errors = RowBlocks(rowCount: candidates.count, blockRows: 1).map(threads: threads) {
+      rows -> Double in
+      let trial = try? calibrate(
+        range, limits: candidates[rows.lowerBound], rounds: configuration.trialRounds)
+      return trial?.error ?? .infinity
+    }
+    var chosen = 0
+    for index in errors.indices where errors[index] < errors[chosen] * 0.999 { chosen = index }
+    return candidates[chosen]
+  }
+
+  // MARK: - Rounds
+
+  private func calibrate(
+    _ range: Range<Int>, limits: Limits, rounds: Int
+  ) throws(LinearAlgebraError) -> (engines: [EngineModel], error: Double) {
+    var engines = classes.indices.map { initialEngine($0, range, limits) }
+    var error = Double.infinity
+    var best = engines
+    for round in 0..<rounds {
+      let rows = replay(range, engines)
+      let current = rows.error
+      if current < error || round < 3 {
+        (error, best) = (current, engines)
+      }
+      var pooled: NormalMatrix?
+      var own: [NormalMatrix] = []
+      for index in classes.indices {
+        let normal = try normalMatrix(
+          rows, classIndex: index, engine: engines[index], round: round, gate: limits.gate)
+        own.append(normal)
+        if pooled == nil { pooled = normal } else { pooled?.merge(normal) }
+      }
+      guard let pooled else { break }
+      let columns = round < 2 ? Self.simpleColumns : Array(0..<StepFeature.count)
+      for index in classes.indices {
+        engines[index].stepCoefficients = try StepFit(pooled: pooled, own: own[index])
+          .coefficients(columns: columns, previous: engines[index].stepCoefficients)
+      }
+    }
+    let final = replay(range, engines).error
+    return final <= error ? (engines, final) : (best, error)
+  }
+
+  /// Features of the first rounds, before the engines are roughly right: step, batch, context,
+  /// prefill tokens, attention, and prefill over 256.
+  private static let simpleColumns = [0, 1, 2, 3, 4, 19]
+
+  /// Steps per gap that count in each round.
+  private static func longestGap(_ round: Int) -> Double {
+    round < 7 ? Double(1 << round) + 0.5 : 200
+  }
+
+  private func replay(_ range: Range<Int>, _ engines: [EngineModel]) -> CalibrationRows {
+    var rows = CalibrationRows(log: log, classOfSymbol: classOfSymbol, engines: engines)
+    let assignment = EngineAssignment(engines: engines, engineOfSymbol: classOfSymbol)
+    let pools = Replay(log, assignment: assignment, isTracing: true).run(range, observer: &rows)
+    rows.collectGaps(pools)
+    return rows
+  }
+
+  /// The robust normal equations of one class: TTFT rows, then gaps.
+  private func normalMatrix(
+    _ rows: CalibrationRows, classIndex: Int, engine: EngineModel, round: Int, gate: Double
+  ) throws(LinearAlgebraError) -> NormalMatrix {
+    let size = StepFeature.count
+    var design = Design(columnCount: size)
+    var targets: [Double] = []
+    var scales: [Double] = []
+    for row in rows.requests where row.classIndex == classIndex {
+      design.append(rows.features[row.start..<(row.start + size)])
+      targets.append(row.target)
+      scales.append(row.scale)
+    }
+    let longest = Self.longestGap(round)
+    let width = round < 2 ? max(gate, 0.6) : gate
+    for gap in rows.gaps where gap.classIndex == classIndex {
+      let values = rows.gapValues
+      let (steps, elapsed) = (Double(values[gap.start]), gap.elapsed)
+      let step = gap.predicted / max(steps, 1)
+      guard steps <= longest, abs(elapsed - gap.predicted) < width * step else { continue }
+      design.append(values[gap.start..<(gap.start + size)])
+      targets.append(elapsed)
+      scales.append(3 * step + 0.02 * elapsed)
+    }
+    var coefficients = engine.stepCoefficients
+    var normal = NormalMatrix(columnCount: size)
+    for _ in 0..<3 {
+      let weights = huberWeights(design, targets, scales, coefficients)
+      normal = try NormalMatrix(design, targets: targets, weights: weights)
+      coefficients = try StepFit(pooled: normal, own: normal).coefficients(
+        columns: Array(0..<size), previous: coefficients)
+    }
+    return normal
+  }
+
+  private func huberWeights(
+    _ design: Design, _ targets: [Double], _ scales: [Double], _ coefficients: [Double]
+  ) -> [Double] {
+    let elements = design.elements
+    let size = design.columnCount
+    return targets.indices.map { row in
+      var sum = 0.0
+      for column in 0..<size { sum += Double(elements[row * size + column]) * coefficients[column] }
+      let residual = abs(targets[row] - sum) / scales[row]
+      let bounded = residual < Self.huber ? 1 : Self.huber / residual
+      return bounded / (scales[row] * scales[row])
+    }
+  }
+
+  /// Relative residuals beyond this count linearly: other requests joined the step, say.
+  private static let huber = 0.1
+
+  // MARK: - Starting points
+
+  /// The base step from the quickest answers, the prefill slope from requests to a quiet endpoint.
+  private func initialEngine(
+    _ classIndex: Int, _ range: Range<Int>, _ limits: Limits
+  ) -> EngineModel {
+    var tpots: [Double] = []
+    var quiet: [(new: Double, ttft: Double)] = []
+    for index in range {
+      let row = log.rows[index]
+      guard row.endpoint != .none, classOfSymbol[Int(row.endpoint.index)] == classIndex,
+        log.isComplete(index)
+      else { continue }
+      if row.outputTokens > 8, row.tpotMilliseconds > 0 { tpots.append(row.tpotMilliseconds) }
+      quiet.append((row.shape.newTokens, max(row.ttftMilliseconds, 0.1)))
+    }
+    tpots.sort()
+    let base = tpots.isEmpty ? 8 : tpots[tpots.count / 50]
+    // The slope that a fifth of the requests stay below: they met no queue.
+    let slopes = quiet.filter { $0.new > 256 }.map { max($0.ttft - 2 * base, 0) / ($0.new - 256) }
+      .sorted()
+    let slope = slopes.isEmpty ? 0.02 : max(slopes[slopes.count / 5], 1e-5)
+    var coefficients = [Double](repeating: 0, count: StepFeature.count)
+    coefficients[0] = base
+    coefficients[19] = slope
+    return EngineModel(
+      stepCoefficients: coefficients,
+      stepHalfWidths: [Float](repeating: 0, count: StepFeature.count),
+      tokenBudget: limits.tokenBudget, maximumSequences: maximumSequences,
+      uplinkMilliseconds: limits.uplink, downlinkMilliseconds: 0.4)
+  }
+
+  /// The batch size at which engines stop admitting, if the log shows one.
+  ///
+  /// It does when the largest batch is common and nearly always has requests waiting behind it.
+  private static func sequenceLimit(_ log: ReplayLog) -> Double {
+    let largest = log.rows.map(\.runningRequests).max() ?? -1
+    var (atLimit, waiting) = (0, 0)
+    for row in log.rows where row.runningRequests == largest {
+      atLimit += 1
+      if row.waitingRequests > 0 { waiting += 1 }
+    }
+    let isCommon = atLimit >= max(20, log.rows.count / 500)
+    return largest > 0 && isCommon && waiting * 10 >= atLimit * 8 ? Double(largest) : 256
+  }
+}

@@ -1,0 +1,204 @@
+public import CoefficientFile
+internal import LinearAlgebra
+public import LogReplay
+internal import RequestLog
+internal import RoutingRuntime
+
+/// Why no model could be fitted.
+public enum FitError: Error, Sendable, CustomStringConvertible {
+  /// Too few requests that ended well.
+  case tooFewRequests(usable: Int, needed: Int)
+  /// A regression failed.
+  case solver(target: String, SolverError)
+  /// The engines could not be calibrated.
+  case engine(String)
+
+  /// What happened and what to do.
+  public var description: String {
+    switch self {
+    case .tooFewRequests(let usable, let needed):
+      "only \(usable) requests ended well; a fit needs \(needed). Give it a longer log."
+    case .solver(let target, let error): "fitting \(target): \(error)"
+    case .engine(let reason): "calibrating the engines: \(reason)"
+    }
+  }
+}
+
+/// What a fit did, for the report and for `--json`.
+public struct FitReport: Sendable {
+  /// Requests that the heads were fitted on.
+  public var sampleCount = 0
+  /// Requests that the levels were calibrated on.
+  public var calibrationCount = 0
+  /// How the TTFT and TPOT means were solved: cholesky, qr or svd.
+  public var methods: [String] = []
+  /// The condition of those solutions.
+  public var conditionNumbers: [Double] = []
+  /// The emulated engines' own mean relative TTFT error.
+  public var emulatorError = Double.nan
+  /// What a person should know.
+  public var warnings: [String] = []
+}
+
+/// A model and how it came about.
+public struct FittedModel: Sendable {
+  /// The model.
+  public var model: GlideModel
+  /// How it came about.
+  public var report: FitReport
+}
+
+/// Learns a ``GlideModel`` from a request log.
+///
+/// The steps: calibrate the engines' step model; replay the log through them for features; choose
+/// terms; fit the robust relative centre and the quantile levels; fit the groups' deviations;
+/// calibrate the levels on the newest block. The same log gives the same bytes, on any number of
+/// threads.
+public struct ModelFitter: Sendable {
+  /// Options.
+  public struct Configuration: Sendable {
+    /// Threads that share the work; no result depends on it.
+    public var threads: Int
+    /// The newest share of the requests, kept for calibrating the levels; 0…0.5.
+    public var calibrationShare: Double
+    /// Requests that the heads are fitted on at most; longer logs are thinned evenly.
+    public var maximumFitRows: Int
+    /// Put into the model's provenance.
+    public var toolVersion: String
+
+    /// The defaults.
+    public init(
+      threads: Int = 4, calibrationShare: Double = 0.15, maximumFitRows: Int = 1_000_000,
+      toolVersion: String = "1.0.0"
+    ) {
+      self.threads = threads
+      self.calibrationShare = calibrationShare
+      self.maximumFitRows = maximumFitRows
+      self.toolVersion = toolVersion
+    }
+  }
+
+  private let configuration: Configuration
+
+  /// The fewest usable requests.
+  public static let smallestLog = 40
+
+  /// A fitter with these options.
+  public init(_ configuration: Configuration = Configuration()) {
+    self.configuration = configuration
+  }
+
+  /// Fits a model to rows `rows` of `log` (all, when `nil`).
+  ///
+  /// - Parameter progress: Called with a stage's name and the share done, 0…1.
+  /// - Throws: ``FitError``.
+  /// - Complexity: a few replays of the log, O(*n p²*) for the regressions.
+  public func fit(
+    _ log: ReplayLog, rows: Range<Int>? = nil, progress: ((String, Double) -> Void)? = nil
+  ) throws(FitError) -> FittedModel {
+    let range = rows ?? 0..<log.rows.count
+    let usable = range.reduce(0) { $0 + (log.isComplete($1) ? 1 : 0) }
+    guard usable >= Self.smallestLog else {
+      throw .tooFewRequests(usable: usable, needed: Self.smallestLog)
+    }
+    progress?("calibrating engines", 0)
+    let engines = try calibrateEngines(log, range)
+    progress?("replaying", 0.3)
+    let stride = max(1, (range.count + configuration.maximumFitRows - 1) / configuration.maximumFitRows)
+    let table = FeatureTable.collect(
+      log, range: range, assignment: engines.assignment, stride: stride,
+      threads: configuration.threads)
+    let calibrationStart =
+      table.sampleCount - Int(configuration.calibrationShare * Double(table.sampleCount))
+    var report = FitReport()
+    report.sampleCount = calibrationStart
+    report.calibrationCount = table.sampleCount - calibrationStart
+    report.emulatorError = engines.error
+    let ttft = try fitTarget(.ttft, table, 0..<calibrationStart, &report, progress)
+    let tpot = try fitTarget(.tpot, table, 0..<calibrationStart, &report, progress)
+    var model = GlideModel(
+      schemaFingerprint: Feature.schemaFingerprint, engines: engines.engines, groups: [],
+      ttft: ttft, tpot: tpot, correction: Self.correction,
+      support: Self.support(table), policy: [], provenance: provenance(log, range))
+    progress?("fitting groups", 0.85)
+    model.groups = GroupFit(log: log, table: table, engines: engines).groups(&model)
+    progress?("calibrating levels", 0.95)
+    LevelCalibration(log: log, range: range, share: configuration.calibrationShare).apply(to: &model)
+    return FittedModel(model: model, report: report)
+  }
+
+  private func calibrateEngines(
+    _ log: ReplayLog, _ range: Range<Int>
+  ) throws(FitError) -> EngineCalibration.Result {
+    do {
+      return try EngineCalibration(
+        log, configuration: EngineCalibration.Configuration(), threads: configuration.threads
+      ).run(range)
+    } catch {
+      throw .engine("\(error)")
+    }
+  }
+
+  private func fitTarget(
+    _ target: TargetFitter.Target, _ table: FeatureTable, _ range: Range<Int>,
+    _ report: inout FitReport, _ progress: ((String, Double) -> Void)?
+  ) throws(FitError) -> TargetModel {
+    progress?("fitting \(target.rawValue)", target == .ttft ? 0.4 : 0.6)
+    do {
+      let fitted = try TargetFitter(target: target, table: table, threads: configuration.threads)
+        .fit(range)
+      report.methods.append(fitted.method.rawValue)
+      report.conditionNumbers.append(fitted.conditionNumber)
+      if fitted.crossValidationError.isNaN {
+        report.warnings.append(
+          "\(target.rawValue): too few requests to choose terms; only the base terms are used")
+      }
+      return fitted.model
+    } catch {
+      throw .solver(target: target.rawValue, error)
+    }
+  }
+
+  /// How outcomes correct predictions between fits; chosen on the bundled logs' fit blocks.
+  private static let correction = CorrectionModel(
+    gain: 0.03, bound: 3, halfLifeMilliseconds: 600_000, conformalStep: 0.02)
+
+  private static func support(_ table: FeatureTable) -> [FeatureSupport] {
+    (0..<Feature.count).map { feature in
+      let step = max(1, table.sampleCount / 20_000)
+      var values = stride(from: 0, to: table.sampleCount, by: step).map {
+        table.features[$0, feature]
+      }
+      values.sort()
+      guard let last = values.last else { return FeatureSupport(low: 0, high: 0) }
+      let low = values[values.count / 1000]
+      return FeatureSupport(low: low, high: max(low, values[values.count - 1 - values.count / 1000]))
+        .including(last: last)
+    }
+  }
+
+  private func provenance(_ log: ReplayLog, _ range: Range<Int>) -> Provenance {
+    var fingerprint: UInt64 = 0
+    for index in range {
+      let row = log.rows[index]
+      fingerprint &+=
+        (row.identityHigh ^ row.identityLow) &* 0x9E37_79B9_7F4A_7C15
+        &+ row.ttftMilliseconds.bitPattern &* 0xBF58_476D_1CE4_E5B9
+        &+ row.e2eMilliseconds.bitPattern
+    }
+    let first = range.isEmpty ? 0 : log.rows[range.lowerBound].receivedNanoseconds
+    let last = range.isEmpty ? 0 : log.rows[range.upperBound - 1].receivedNanoseconds
+    let served = range.isEmpty ? nil : log.symbols.name(log.rows[range.lowerBound].model)
+    return Provenance(
+      datasetFingerprint: fingerprint, sampleCount: UInt64(range.count),
+      firstReceivedNanoseconds: first, lastReceivedNanoseconds: last,
+      toolVersion: configuration.toolVersion, servedModel: served ?? "")
+  }
+}
+
+extension FeatureSupport {
+  /// A range of one value also supports the largest seen.
+  fileprivate func including(last: Float) -> FeatureSupport {
+    high > low ? self : FeatureSupport(low: low, high: max(high, last))
+  }
+}

@@ -1,0 +1,212 @@
+internal import CoefficientFile
+internal import LinearAlgebra
+
+/// Fits one target: chooses its terms, then fits its heads.
+struct TargetFitter {
+  /// The latency that is fitted.
+  enum Target: String, Sendable {
+    case ttft = "TTFT"
+    case tpot = "TPOT"
+  }
+
+  /// What came out.
+  struct Fitted: Sendable {
+    var model: TargetModel
+    /// The mean squared relative error under cross-validation, Huber's loss.
+    var crossValidationError: Double
+    /// How the mean head was solved.
+    var method: LeastSquaresMethod
+    var conditionNumber: Double
+    var candidateCount: Int
+  }
+
+  let target: Target
+  let table: FeatureTable
+  let threads: Int
+
+  /// Where relative residuals start to count linearly.
+  static let huber = 0.2
+  /// Rows on which terms are chosen.
+  private static let selectionRows = 60_000
+
+  private func value(_ index: Int) -> Double {
+    target == .ttft ? table.ttft[index] : table.tpot[index]
+  }
+
+  /// The samples that are examples of the target, of `candidates`.
+  func examples(_ candidates: Range<Int>) -> [Int] {
+    candidates.filter { value($0) > 0 && !table.isCensored[$0] }
+  }
+
+  /// Chooses and fits on samples `range`, which are in time order.
+  func fit(_ range: Range<Int>) throws(SolverError) -> Fitted {
+    let rows = examples(range)
+    guard rows.count >= 30 else {
+      throw .nothingToFit(what: "\(rows.count) usable \(target.rawValue) examples; 30 are needed")
+    }
+    let library =
+      target == .ttft
+      ? TermLibrary.ttft(table, rows: rows) : TermLibrary.tpot(table, rows: rows)
+    let (terms, error) = try select(library, rows: rows)
+    return try fitHeads(
+      terms, rows: rows, error: error,
+      candidateCount: library.base.count + library.candidates.count, range: range)
+  }
+
+  // MARK: - Terms
+
+  private func select(
+    _ library: TermLibrary, rows: [Int]
+  ) throws(SolverError) -> (terms: [Term], error: Double) {
+    let all = library.base + library.candidates
+    let step = max(1, rows.count / Self.selectionRows)
+    let sample = step == 1 ? rows : stride(from: 0, to: rows.count, by: step).map { rows[$0] }
+    let design = TermDesign.make(all, table: table, rows: sample, threads: threads)
+    let targets = sample.map(value)
+    guard sample.count >= 40 * TermSelection.blockCount else {
+      return (library.base, .nan)
+    }
+    let weights = try pilotWeights(design, targets)
+    var blocks: [NormalMatrix] = []
+    let embargo = Int(TermSelection.embargoShare * Double(sample.count))
+    for block in 0..<TermSelection.blockCount {
+      let start = block * sample.count / TermSelection.blockCount + embargo
+      let end = (block + 1) * sample.count / TermSelection.blockCount - embargo
+      let part = Array(start..<end)
+      do {
+        blocks.append(
+          try NormalMatrix(
+            design.selecting(rows: part), targets: part.map { targets[$0] },
+            weights: part.map { weights[$0] }, threads: threads))
+      } catch { throw .linearAlgebra(error) }
+    }
+    let selection = TermSelection(
+      blocks: blocks, base: Array(library.base.indices),
+      candidates: Array(library.base.count..<all.count))
+    let (columns, error) = selection.run(threads: threads)
+    return (columns.map { all[$0] }, error)
+  }
+
+  /// Huber's weights at a fit of all terms, over y².
+  private func pilotWeights(
+    _ design: Design, _ targets: [Double]
+  ) throws(SolverError) -> [Double] {
+    var rules = ColumnRules(columnCount: design.columnCount)
+    rules.penalties = ridge(design, targets)
+    var options = RobustRelativeLeastSquares.Configuration()
+    options.threshold = Self.huber
+    options.threads = threads
+    options.tolerance = 1e-6
+    let pilot = try RobustRelativeLeastSquares(rules: rules, configuration: options).fit(
+      try RegressionRows(design: design, targets: targets, scales: targets))
+    let predicted = predictions(design, pilot.coefficients)
+    return targets.indices.map { row in
+      let residual = abs(targets[row] - predicted[row]) / targets[row]
+      return (residual <= Self.huber ? 1 : Self.huber / residual) / (targets[row] * targets[row])
+    }
+  }
+
+  // MARK: - Heads
+
+  private func fitHeads(
+    _ terms: [Term], rows: [Int], error: Double, candidateCount: Int, range: Range<Int>
+  ) throws(SolverError) -> Fitted {
+    let design = TermDesign.make(terms, table: table, rows: rows, threads: threads)
+    let targets = rows.map(value)
+    var rules = ColumnRules(
+      nonNegative: terms.map(\.isNonNegative) + [false])
+    rules.penalties = ridge(design, targets)
+    var options = RobustRelativeLeastSquares.Configuration()
+    options.threshold = Self.huber
+    options.threads = threads
+    let mean = try RobustRelativeLeastSquares(rules: rules, configuration: options).fit(
+      try RegressionRows(design: design, targets: targets, scales: targets))
+
+    // Quantiles need a scale that does not know the outcome: the centre's prediction.
+    let floor = max(targets.min() ?? 1, 0.1)
+    let censored = CensoredRows(
+      table: table, range: target == .ttft ? range : 0..<0, centre: { part in
+        predictions(
+          TermDesign.make(terms, table: table, rows: part, threads: threads), mean.coefficients)
+      })
+    var quantileDesign = design
+    if !censored.rows.isEmpty {
+      quantileDesign.append(
+        contentsOf: TermDesign.make(terms, table: table, rows: censored.rows, threads: threads))
+    }
+    let scales = predictions(quantileDesign, mean.coefficients).map { max($0, floor) }
+    var quantileOptions = SmoothedQuantile.Configuration()
+    quantileOptions.threads = threads
+    let levels = try SmoothedQuantile(rules: rules, configuration: quantileOptions).fit(
+      try RegressionRows(
+        design: quantileDesign, targets: targets + censored.targets, scales: scales),
+      levels: HeadLevels.all, start: mean.coefficients)
+    var heads = [head(.nan, mean)]
+    for (level, fit) in zip(HeadLevels.all, levels) { heads.append(head(level, fit)) }
+    return Fitted(
+      model: TargetModel(terms: terms, heads: heads), crossValidationError: error,
+      method: mean.method, conditionNumber: mean.conditionNumber, candidateCount: candidateCount)
+  }
+
+  private func head(_ level: Double, _ fit: FitResult) -> Head {
+    let halfWidths = fit.standardErrors.map { Float(1.96 * $0) }
+    return Head(
+      level: level, intercept: fit.coefficients.last ?? 0,
+      coefficients: Array(fit.coefficients.dropLast()),
+      halfWidths: [halfWidths.last ?? 0] + halfWidths.dropLast(), calibration: 1)
+  }
+
+  /// A pull to zero that only decides between collinear terms.
+  private func ridge(_ design: Design, _ targets: [Double]) -> [Double] {
+    var sums = [Double](repeating: 0, count: design.columnCount)
+    let elements = design.elements
+    for row in 0..<design.rowCount {
+      for column in 0..<design.columnCount {
+        let x = Double(elements[row * design.columnCount + column]) / targets[row]
+        sums[column] += x * x
+      }
+    }
+    return sums.map { 1e-6 * $0 }
+  }
+
+  private func predictions(_ design: Design, _ coefficients: [Double]) -> [Double] {
+    let elements = design.elements
+    let width = design.columnCount
+    return (0..<design.rowCount).map { row in
+      var sum = 0.0
+      for column in 0..<width { sum += Double(elements[row * width + column]) * coefficients[column] }
+      return sum
+    }
+  }
+}
+
+/// The levels of the quantile heads.
+enum HeadLevels {
+  static let all: [Double] = [0.5, 0.9, 0.95, 0.99]
+}
+
+/// Requests that were given up before their first token: their TTFT is at least what they waited.
+///
+/// One that waited longer than the centre says is known to lie high, and counts there; one that
+/// gave up earlier than the centre says nothing about the levels. Leaving out both would make
+/// floods look short.
+struct CensoredRows {
+  let rows: [Int]
+  let targets: [Double]
+
+  /// A latency cut off is taken to have been half as long again.
+  private static let continuation = 1.5
+
+  init(table: FeatureTable, range: Range<Int>, centre: ([Int]) -> [Double]) {
+    let all = range.filter { table.isCensored[$0] }
+    let predicted = all.isEmpty ? [] : centre(all)
+    var rows: [Int] = []
+    var targets: [Double] = []
+    for (index, row) in all.enumerated() where table.ttft[row] > predicted[index] {
+      rows.append(row)
+      targets.append(table.ttft[row] * Self.continuation)
+    }
+    self.rows = rows
+    self.targets = targets
+  }
+}

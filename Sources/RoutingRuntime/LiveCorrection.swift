@@ -1,0 +1,79 @@
+internal import CoefficientFile
+internal import Glibc
+
+/// What outcomes say about one target since the model was fitted.
+///
+/// Two things move. Each endpoint has a factor that follows its recent residuals, for a GPU that
+/// runs slower than it did. Each quantile level has an offset that moves up when an outcome exceeds
+/// the prediction and down, by less, when it does not, so that the stated share stays true under
+/// drift.
+///
+/// - Source: for the levels, Gibbs and Candès (2021), arXiv:2106.00170, on the log scale.
+struct LiveCorrection: Sendable {
+  private struct EndpointFactor: Sendable {
+    var logarithm = 0.0
+    var time = 0.0
+  }
+
+  private let model: CorrectionModel
+  private let logBound: Double
+  private var factors: [EndpointFactor] = []
+  /// Offsets of p50, p90, p95 and p99 on the log scale.
+  private var offsets = SIMD4<Double>(repeating: 0)
+
+  init(_ model: CorrectionModel) {
+    self.model = model
+    logBound = log(max(model.bound, 1))
+  }
+
+  mutating func addEndpoint() { factors.append(EndpointFactor()) }
+
+  /// The factor of `endpoint` at `time`: 1 for none.
+  func factor(_ endpoint: Int, at time: Double) -> Double {
+    exp(logarithm(endpoint, at: time))
+  }
+
+  private func logarithm(_ endpoint: Int, at time: Double) -> Double {
+    let state = factors[endpoint]
+    guard state.logarithm != 0 else { return 0 }
+    let age = max(0, time - state.time)
+    return state.logarithm * exp2(-age / max(model.halfLifeMilliseconds, 1))
+  }
+
+  /// `heads` times the endpoint's factor and the levels' offsets.
+  func corrected(_ heads: SIMD8<Double>, endpoint: Int, at time: Double) -> SIMD8<Double> {
+    let common = factor(endpoint, at: time)
+    var result = heads * common
+    for level in 0..<4 where offsets[level] != 0 { result[level + 1] *= exp(offsets[level]) }
+    return result
+  }
+
+  /// Learns from an outcome.
+  ///
+  /// - Parameters:
+  ///   - raw: The heads before correction, as predicted at dispatch.
+  ///   - corrected: What was predicted at dispatch.
+  ///   - actual: ms, above 0.
+  mutating func observe(
+    raw: SIMD8<Double>, corrected: HeadValues, actual: Double, endpoint: Int, at time: Double
+  ) {
+    guard actual > 0, actual.isFinite else { return }
+    let current = logarithm(endpoint, at: time)
+    let residual = log(actual / max(raw[1], Predictor.floorMilliseconds)) - current
+    let bounded = min(max(residual, -Self.clip), Self.clip)
+    factors[endpoint].logarithm = min(max(current + model.gain * bounded, -logBound), logBound)
+    factors[endpoint].time = time
+    for level in 0..<4 {
+      let target = 1 - HeadValues.levels[level]
+      let exceeded = actual > corrected.quantile(level) ? 1.0 : 0.0
+      let moved = offsets[level] + model.conformalStep * Self.steps[level] * (exceeded - target)
+      offsets[level] = min(max(moved, -Self.offsetBound), Self.offsetBound)
+    }
+  }
+
+  /// One outcome, however odd, says no more than this about the factor.
+  private static let clip = 0.2
+  private static let offsetBound = 1.5
+  /// Higher levels are exceeded rarely, so each exceedance says more.
+  private static let steps = SIMD4<Double>(0.1, 0.5, 1, 3)
+}

@@ -1,0 +1,263 @@
+public import CoefficientFile
+internal import Glibc
+
+/// The predicted distribution of one latency, ms.
+@frozen
+public struct HeadValues: Sendable, Hashable {
+  /// The mean.
+  public var mean: Double
+  /// The median.
+  public var p50: Double
+  /// The 90 % quantile.
+  public var p90: Double
+  /// The 95 % quantile.
+  public var p95: Double
+  /// The 99 % quantile.
+  public var p99: Double
+
+  /// A distribution.
+  public init(mean: Double, p50: Double, p90: Double, p95: Double, p99: Double) {
+    self.mean = mean
+    self.p50 = p50
+    self.p90 = p90
+    self.p95 = p95
+    self.p99 = p99
+  }
+
+  /// The levels of the quantile heads, in order.
+  public static let levels: [Double] = [0.5, 0.9, 0.95, 0.99]
+
+  /// The quantile of `levels[index]`.
+  public func quantile(_ index: Int) -> Double {
+    switch index {
+    case 0: p50
+    case 1: p90
+    case 2: p95
+    default: p99
+    }
+  }
+
+  /// The heads as a vector: mean, p50, p90, p95, p99, and three zeros.
+  var vector: SIMD8<Double> { SIMD8(mean, p50, p90, p95, p99, 0, 0, 0) }
+
+  /// From a vector in that order; heads are raised to at least `floor` and to the level below.
+  init(_ vector: SIMD8<Double>, floor: Double) {
+    mean = max(vector[0], floor)
+    p50 = max(vector[1], floor)
+    p90 = max(vector[2], p50)
+    p95 = max(vector[3], p90)
+    p99 = max(vector[4], p95)
+  }
+}
+
+/// What the runtime predicts for one request on one endpoint.
+@frozen
+public struct Prediction: Sendable, Hashable {
+  /// Time to first token, from dispatch.
+  public var ttft: HeadValues
+  /// Time per output token after the first.
+  public var tpot: HeadValues
+  /// Whether some feature that matters lies outside what the model was fitted on.
+  public var isExtrapolating: Bool
+
+  /// A prediction made of its parts.
+  public init(ttft: HeadValues, tpot: HeadValues, isExtrapolating: Bool) {
+    self.ttft = ttft
+    self.tpot = tpot
+    self.isExtrapolating = isExtrapolating
+  }
+}
+
+/// One target's terms and heads, laid out for evaluation.
+struct CompiledTarget: Sendable {
+  private struct CompiledFactor: Sendable {
+    var feature: Int
+    var transform: Factor.Transform
+    var knot: Double
+
+    init(_ factor: Factor) {
+      feature = Int(factor.feature)
+      transform = factor.transform
+      knot = factor.knot
+    }
+
+    func value(_ row: [Double], _ start: Int) -> Double {
+      let x = row[start + feature]
+      switch transform {
+      case .identity: return x
+      case .capped: return min(x, knot)
+      case .hinge: return max(0, x - knot)
+      case .above: return x > knot ? 1 : 0
+      }
+    }
+  }
+
+  private let first: [CompiledFactor]
+  private let second: [CompiledFactor?]
+  private let intercepts: SIMD8<Double>
+  private let calibrations: SIMD8<Double>
+  /// Per group, then per term: the heads' coefficients.
+  private let coefficients: [SIMD8<Double>]
+
+  /// - Parameter groupScales: One array per group; empty arrays scale nothing.
+  init(_ target: TargetModel, groupScales: [[Float]]) {
+    first = target.terms.map { CompiledFactor($0.first) }
+    second = target.terms.map { $0.second.map(CompiledFactor.init) }
+    var intercepts = SIMD8<Double>(repeating: 0)
+    var calibrations = SIMD8<Double>(repeating: 1)
+    for (index, head) in target.heads.prefix(5).enumerated() {
+      intercepts[index] = head.intercept
+      calibrations[index] = head.calibration
+    }
+    self.intercepts = intercepts
+    self.calibrations = calibrations
+    var all: [SIMD8<Double>] = []
+    for scales in groupScales {
+      for term in target.terms.indices {
+        var vector = SIMD8<Double>(repeating: 0)
+        for (index, head) in target.heads.prefix(5).enumerated() {
+          let scale = scales.indices.contains(term) ? Double(scales[term]) : 1
+          vector[index] = head.coefficients[term] * scale
+        }
+        all.append(vector)
+      }
+    }
+    coefficients = all
+  }
+
+  /// The heads before live correction.
+  ///
+  /// - Complexity: O(terms), no allocation.
+  func heads(_ row: [Double], from start: Int, group: Int) -> SIMD8<Double> {
+    var sum = intercepts
+    let base = group * first.count
+    for term in first.indices {
+      var x = first[term].value(row, start)
+      if let factor = second[term] { x *= factor.value(row, start) }
+      sum += coefficients[base + term] * x
+    }
+    return sum * calibrations
+  }
+
+  /// Each term's contribution to head `head`, ms; then the intercept.
+  func contributions(_ row: [Double], group: Int, head: Int) -> [Double] {
+    let base = group * first.count
+    var parts = first.indices.map { term in
+      let x = first[term].value(row, 0) * (second[term]?.value(row, 0) ?? 1)
+      return coefficients[base + term][head] * x * calibrations[head]
+    }
+    parts.append(intercepts[head] * calibrations[head])
+    return parts
+  }
+}
+
+/// A model compiled for evaluation; immutable, so that it can be shared and swapped.
+public struct Predictor: Sendable {
+  /// Why a model cannot be used by this runtime.
+  public enum Refusal: Sendable, Hashable {
+    /// The file's features are not this runtime's.
+    case schemaMismatch(found: UInt64, expected: UInt64)
+    /// A term names a feature that does not exist, or heads and terms do not match.
+    case malformed
+  }
+
+  /// The least latency that is ever predicted, ms.
+  static let floorMilliseconds = 0.05
+
+  /// The model that was compiled.
+  public let model: GlideModel
+  let ttft: CompiledTarget
+  let tpot: CompiledTarget
+  private let supportedFeatures: [Int]
+
+  private init(
+    model: GlideModel, ttft: CompiledTarget, tpot: CompiledTarget, supportedFeatures: [Int]
+  ) {
+    self.model = model
+    self.ttft = ttft
+    self.tpot = tpot
+    self.supportedFeatures = supportedFeatures
+  }
+
+  /// Compiles `model`, or says why it cannot be used.
+  public static func compile(_ model: GlideModel) -> Result<Predictor, RefusalError> {
+    guard model.schemaFingerprint == Feature.schemaFingerprint else {
+      return .failure(
+        RefusalError(
+          .schemaMismatch(found: model.schemaFingerprint, expected: Feature.schemaFingerprint)))
+    }
+    guard isWellFormed(model.ttft), isWellFormed(model.tpot), !model.engines.isEmpty,
+      model.groups.allSatisfy({ model.engines.indices.contains(Int($0.engine)) })
+    else { return .failure(RefusalError(.malformed)) }
+    let terms = model.ttft.terms + model.tpot.terms
+    let used = Set(terms.flatMap { [$0.first.feature] + ($0.second.map { [$0.feature] } ?? []) })
+    return .success(
+      Predictor(
+        model: model,
+        ttft: CompiledTarget(model.ttft, groupScales: [[]] + model.groups.map(\.ttftScales)),
+        tpot: CompiledTarget(model.tpot, groupScales: [[]] + model.groups.map(\.tpotScales)),
+        supportedFeatures: used.sorted().map(Int.init).filter { $0 < model.support.count }))
+  }
+
+  private static func isWellFormed(_ target: TargetModel) -> Bool {
+    target.heads.count == 5
+      && target.heads.allSatisfy { $0.coefficients.count == target.terms.count }
+      && target.terms.allSatisfy { term in
+        Int(term.first.feature) < Feature.count
+          && Int(term.second?.feature ?? 0) < Feature.count
+      }
+  }
+
+  /// The group of an endpoint: its own, else its accelerator's, else 0, the whole pool's.
+  ///
+  /// - Returns: The index for prediction (0 is the pool) and the engine that it runs.
+  public func group(endpoint: String, accelerator: String) -> (group: Int, engine: Int) {
+    var best = (group: 0, engine: 0)
+    for (index, group) in model.groups.enumerated() {
+      if group.kind == .endpoint, group.name == endpoint {
+        return (index + 1, Int(group.engine))
+      }
+      if group.kind == .accelerator, group.name == accelerator {
+        best = (index + 1, Int(group.engine))
+      }
+    }
+    return best
+  }
+
+  /// Whether a feature used by the model lies outside its training range by over a tenth.
+  func isExtrapolating(_ row: [Double], from start: Int) -> Bool {
+    for feature in supportedFeatures {
+      let support = model.support[feature]
+      let margin = 0.1 * Double(support.high - support.low)
+      let x = row[start + feature]
+      if x > Double(support.high) + margin || x < Double(support.low) - margin { return true }
+    }
+    return false
+  }
+
+  /// The uncorrected medians of the whole pool's model, ms.
+  public func medians(_ row: [Double]) -> (ttft: Double, tpot: Double) {
+    (
+      max(ttft.heads(row, from: 0, group: 0)[1], Self.floorMilliseconds),
+      max(tpot.heads(row, from: 0, group: 0)[1], Self.floorMilliseconds)
+    )
+  }
+
+  /// Each TTFT and TPOT term's contribution to `head` (0 is the mean), ms; intercepts last.
+  public func contributions(
+    _ row: [Double], group: Int, head: Int
+  ) -> (ttft: [Double], tpot: [Double]) {
+    (
+      ttft.contributions(row, group: group, head: head),
+      tpot.contributions(row, group: group, head: head)
+    )
+  }
+}
+
+/// A ``Predictor/Refusal`` as an error.
+public struct RefusalError: Error, Sendable, Hashable {
+  /// The reason.
+  public let refusal: Predictor.Refusal
+
+  init(_ refusal: Predictor.Refusal) { self.refusal = refusal }
+}
