@@ -14,6 +14,8 @@ struct CSVLayout: Sendable {
   let conditions: [(FieldMapping.Condition, Int?)]
   let required: Set<RequestField>
   let width: Int
+  private let header: [UInt8]
+  private let mapping: FieldMapping?
 
   /// Reads the header row; without a mapping its names must be ours.
   init(header: [UInt8], mapping: FieldMapping?, path: String) throws(RequestLogError) {
@@ -30,6 +32,8 @@ struct CSVLayout: Sendable {
       }
     }
     width = names.count
+    self.header = header
+    self.mapping = mapping
     let required = mapping?.required ?? RequestValidator.nativelyRequired
     var columns: [Column] = []
     for rule in mapping?.rules ?? Self.nativeRules {
@@ -50,9 +54,17 @@ struct CSVLayout: Sendable {
     conditions = (mapping?.conditions ?? []).map { ($0, places[$0.path.text]) }
   }
 
-  private static let nativeRules: [FieldMapping.Rule] = RequestField.allCases.compactMap { field in
-    guard field != .ignored, let path = JSONPath(field.name) else { return nil }
-    return FieldMapping.Rule(field: field, paths: [path])
+  /// The same layout in memory of its own, as ``FieldMapping/separateCopy()``.
+  func separateCopy() -> CSVLayout {
+    let layout = try? CSVLayout(header: header, mapping: mapping?.separateCopy(), path: "")
+    return layout ?? self
+  }
+
+  private static var nativeRules: [FieldMapping.Rule] {
+    RequestField.allCases.compactMap { field in
+      guard field != .ignored, let path = JSONPath(field.name) else { return nil }
+      return FieldMapping.Rule(field: field, paths: [path])
+    }
   }
 }
 
@@ -126,7 +138,7 @@ struct CSVLineReader {
   private let layout: CSVLayout
   private let assigner = FieldAssigner(acceptsText: true)
 
-  init(_ layout: CSVLayout) { self.layout = layout }
+  init(_ layout: CSVLayout) { self.layout = layout.separateCopy() }
 
   /// The place behind the record at `start`.
   func endOfRecord(_ bytes: PaddedBytes, _ start: Int) -> Int {

@@ -45,6 +45,7 @@ public struct FieldMapping: Sendable {
   let conditions: [Condition]
   let rules: [Rule]
   let required: Set<RequestField>
+  private let text: String
 
   /// Reads a mapping from the text of a YAML file.
   public init(yaml text: String, name: String) throws(RequestLogError) {
@@ -57,6 +58,7 @@ public struct FieldMapping: Sendable {
     }
     var parser = MappingParser(name: name)
     self.name = name
+    self.text = text
     format = try parser.format(root)
     records = try parser.records(root)
     conditions = try parser.conditions(root)
@@ -71,6 +73,10 @@ public struct FieldMapping: Sendable {
       }
     }
   }
+
+  /// The same mapping in memory of its own: threads that counted references to one would wait for each
+  /// other.
+  func separateCopy() -> FieldMapping { (try? FieldMapping(yaml: text, name: name)) ?? self }
 
   /// The ready-made mapping of that name, else the mapping in the file at that path.
   public static func named(_ nameOrPath: String) throws(RequestLogError) -> FieldMapping {

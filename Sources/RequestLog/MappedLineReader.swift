@@ -14,7 +14,7 @@ struct MappedLineReader {
   private let document = JSONDocument()
   private let assigner = FieldAssigner(acceptsText: true)
 
-  init(_ mapping: FieldMapping) { self.mapping = mapping }
+  init(_ mapping: FieldMapping) { self.mapping = mapping.separateCopy() }
 
   /// Reads the records of the line at `range`.
   mutating func read(
