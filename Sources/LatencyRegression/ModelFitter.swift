@@ -161,7 +161,7 @@ public struct ModelFitter: Sendable {
 
   /// How outcomes correct predictions between fits; chosen on the bundled logs' fit blocks.
   private static let correction = CorrectionModel(
-    gain: 0.03, bound: 3, halfLifeMilliseconds: 600_000, conformalStep: 0.02)
+    gain: 0.02, bound: 3, halfLifeMilliseconds: 600_000, conformalStep: 0.01)
 
   private static func support(_ table: FeatureTable) -> [FeatureSupport] {
     (0..<Feature.count).map { feature in

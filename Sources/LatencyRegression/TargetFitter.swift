@@ -66,12 +66,30 @@ struct TargetFitter {
     guard sample.count >= 40 * TermSelection.blockCount else {
       return (library.base, .nan)
     }
-    let weights = try pilotWeights(design, targets)
+    let (weights, predicted) = try pilot(design, targets)
+    let location = try selection(
+      design, targets, weights, base: Array(library.base.indices), count: all.count,
+      limit: TermSelection.termLimit)
+    // Terms that tell how far outcomes scatter matter to the levels, even where the centre does
+    // without them.
+    let spread = try selection(
+      design, targets.indices.map { abs(targets[$0] - predicted[$0]) },
+      predicted.map { 1 / ($0 * $0) }, base: location.columns, count: all.count,
+      limit: location.columns.count + Self.spreadTerms)
+    return (spread.columns.map { all[$0] }, location.error)
+  }
+
+  /// Terms that the spread may add.
+  private static let spreadTerms = 6
+
+  private func selection(
+    _ design: Design, _ targets: [Double], _ weights: [Double], base: [Int], count: Int, limit: Int
+  ) throws(SolverError) -> (columns: [Int], error: Double) {
     var blocks: [NormalMatrix] = []
-    let embargo = Int(TermSelection.embargoShare * Double(sample.count))
+    let embargo = Int(TermSelection.embargoShare * Double(targets.count))
     for block in 0..<TermSelection.blockCount {
-      let start = block * sample.count / TermSelection.blockCount + embargo
-      let end = (block + 1) * sample.count / TermSelection.blockCount - embargo
+      let start = block * targets.count / TermSelection.blockCount + embargo
+      let end = (block + 1) * targets.count / TermSelection.blockCount - embargo
       let part = Array(start..<end)
       do {
         blocks.append(
@@ -80,17 +98,16 @@ struct TargetFitter {
             weights: part.map { weights[$0] }, threads: threads))
       } catch { throw .linearAlgebra(error) }
     }
-    let selection = TermSelection(
-      blocks: blocks, base: Array(library.base.indices),
-      candidates: Array(library.base.count..<all.count))
-    let (columns, error) = selection.run(threads: threads)
-    return (columns.map { all[$0] }, error)
+    return TermSelection(
+      blocks: blocks, base: base, candidates: (0..<count).filter { !base.contains($0) },
+      limit: limit
+    ).run(threads: threads)
   }
 
-  /// Huber's weights at a fit of all terms, over y².
-  private func pilotWeights(
+  /// Huber's weights at a fit of all terms, over y²; and that fit's predictions.
+  private func pilot(
     _ design: Design, _ targets: [Double]
-  ) throws(SolverError) -> [Double] {
+  ) throws(SolverError) -> (weights: [Double], predicted: [Double]) {
     var rules = ColumnRules(columnCount: design.columnCount)
     rules.penalties = ridge(design, targets)
     var options = RobustRelativeLeastSquares.Configuration()
@@ -100,10 +117,12 @@ struct TargetFitter {
     let pilot = try RobustRelativeLeastSquares(rules: rules, configuration: options).fit(
       try RegressionRows(design: design, targets: targets, scales: targets))
     let predicted = predictions(design, pilot.coefficients)
-    return targets.indices.map { row in
+    let weights = targets.indices.map { row in
       let residual = abs(targets[row] - predicted[row]) / targets[row]
       return (residual <= Self.huber ? 1 : Self.huber / residual) / (targets[row] * targets[row])
     }
+    let floor = max(targets.min() ?? 1, 0.1)
+    return (weights, predicted.map { max($0, floor) })
   }
 
   // MARK: - Heads

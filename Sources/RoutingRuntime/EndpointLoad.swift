@@ -58,6 +58,9 @@ public struct EndpointLoad: Sendable {
   private var fastWork = DecayedSum()
   private var work = DecayedSum()
   private var slowWork = DecayedSum()
+  private var mediumWork = DecayedSum()
+  private var latestTPOTSum = DecayedSum()
+  private var latestTPOTCount = DecayedSum()
   private var recentTPOT = RecentMean(initial: 0, gain: 0.1)
   private var recentRatio = RecentMean(initial: 1, gain: 0.1)
   private var recentExcess = RecentMean(initial: 0, gain: 0.2)
@@ -76,6 +79,10 @@ public struct EndpointLoad: Sendable {
   static let fastHalfLife = 1_000.0
   static let halfLife = 10_000.0
   static let slowHalfLife = 60_000.0
+  static let mediumHalfLife = 2_800.0
+  static let latestHalfLife = 175.0
+  /// The weight of the decode step in the latest TPOT, in outcomes.
+  private static let latestPrior = 0.3
 
   // MARK: - Events
 
@@ -87,6 +94,7 @@ public struct EndpointLoad: Sendable {
     fastWork.add(amount, at: time, halfLife: Self.fastHalfLife)
     work.add(amount, at: time, halfLife: Self.halfLife)
     slowWork.add(amount, at: time, halfLife: Self.slowHalfLife)
+    mediumWork.add(amount, at: time, halfLife: Self.mediumHalfLife)
     averageBatch.observe(forecast.decodingAfter)
     engine.dispatched(
       request: slot, promptTokens: request.promptTokens, newTokens: request.newTokens,
@@ -117,7 +125,11 @@ public struct EndpointLoad: Sendable {
     engine.finished(request: slot, at: time)
     if hadFirstToken { decodingRequests -= 1 } else { pendingRequests -= 1 }
     if outputTokens > 0 { recentOutput.observe(outputTokens) }
-    if outputTokens > 8, tpotMilliseconds > 0 { recentTPOT.observe(tpotMilliseconds) }
+    if outputTokens > 8, tpotMilliseconds > 0 {
+      recentTPOT.observe(tpotMilliseconds)
+      latestTPOTSum.add(tpotMilliseconds, at: time, halfLife: Self.latestHalfLife)
+      latestTPOTCount.add(1, at: time, halfLife: Self.latestHalfLife)
+    }
   }
 
   mutating func observe(_ snapshot: EngineSnapshot) { self.snapshot = snapshot }
@@ -169,6 +181,16 @@ public struct EndpointLoad: Sendable {
     set(.arrivalWorkSlow, min(slowWork.rate(at: time, halfLife: Self.slowHalfLife), 1))
     set(.poolArrivalWork, min(pool.arrivalWork, 2))
     set(.recentTPOT, recentTPOT.value)
+    let latest = latestTPOTSum.decayed(to: time, halfLife: Self.latestHalfLife)
+    let latestCount = latestTPOTCount.decayed(to: time, halfLife: Self.latestHalfLife)
+    set(
+      .latestTPOT,
+      (latest + Self.latestPrior * forecast.decodeStepMilliseconds)
+        / (latestCount + Self.latestPrior))
+    set(.arrivalWorkMedium, min(mediumWork.rate(at: time, halfLife: Self.mediumHalfLife), 1.5))
+    set(.poolArrivalWorkFast, min(pool.arrivalWorkFast, 2))
+    set(.poolDecodingPerEndpoint, pool.decodingRequests / pool.endpointCount)
+    set(.poolQueuedPerEndpoint, pool.pendingRequests / pool.endpointCount)
     set(.recentTTFTRatio, recentRatio.value)
     set(.recentExcess, recentExcess.value)
     set(.poolRecentExcess, pool.recentExcess)
@@ -210,6 +232,10 @@ public struct PoolTotals: Sendable {
   public internal(set) var decodingRequests = 0.0
   /// Prefill work that arrives per endpoint, ms per ms.
   public internal(set) var arrivalWork = 0.0
+  /// The same over the last second or so.
+  public internal(set) var arrivalWorkFast = 0.0
+  /// How many endpoints there are; at least 1.
+  public internal(set) var endpointCount = 1.0
   /// By how much recent first tokens came later than forecast, ms.
   public internal(set) var recentExcess = 0.0
 }

@@ -34,6 +34,7 @@ public struct EndpointPool: Sendable {
   private var freeSlots: [Int32] = []
   private var totals = PoolTotals()
   private var work = DecayedSum()
+  private var fastWork = DecayedSum()
   private var recentExcess = RecentMean(initial: 0, gain: 0.1)
   private var predictor: Predictor?
   private var groups: [Int] = []
@@ -92,7 +93,8 @@ public struct EndpointPool: Sendable {
     let forecast = loadRow(request, on: endpoint, at: time)
     observeOthers(endpoint)
     let amount = endpoints[endpoint].dispatched(slot: slot, request, forecast: forecast, at: time)
-    work.add(amount, at: time, halfLife: EndpointLoad.halfLife)
+    work.add(amount, at: time, halfLife: EndpointLoad.mediumHalfLife)
+    fastWork.add(amount, at: time, halfLife: EndpointLoad.fastHalfLife)
     totals.pendingRequests += 1
     let index = Int(slot)
     slots[index].generation &+= 1
@@ -190,8 +192,11 @@ public struct EndpointPool: Sendable {
     let forecast = endpoints[endpoint].forecast(request, at: time)
     var pool = totals
     pool.recentExcess = recentExcess.value
+    pool.endpointCount = Double(max(endpoints.count, 1))
     pool.arrivalWork =
-      work.rate(at: time, halfLife: EndpointLoad.halfLife) / Double(max(endpoints.count, 1))
+      work.rate(at: time, halfLife: EndpointLoad.mediumHalfLife) / pool.endpointCount
+    pool.arrivalWorkFast =
+      fastWork.rate(at: time, halfLife: EndpointLoad.fastHalfLife) / pool.endpointCount
     endpoints[endpoint].features(
       request, forecast: forecast, pool: pool, at: time, into: &row, from: start)
     return forecast

@@ -31,7 +31,10 @@ public enum Feature: UInt16, CaseIterable, Sendable {
   case arrivalWork
   case arrivalWorkSlow
   case poolArrivalWork
+  case poolArrivalWorkFast
+  case arrivalWorkMedium
   case recentTPOT
+  case latestTPOT
   case recentTTFTRatio
   case recentExcess
   case poolRecentExcess
@@ -43,6 +46,8 @@ public enum Feature: UInt16, CaseIterable, Sendable {
   // The pool's other endpoints.
   case otherDecodingRequests
   case otherQueuedRequests
+  case poolDecodingPerEndpoint
+  case poolQueuedPerEndpoint
 
   // The engine's own snapshot.
   case snapshotWaiting
@@ -103,8 +108,11 @@ extension Feature {
     ("arrival work, 1 s", "ms/ms"),
     ("arrival work, 10 s", "ms/ms"),
     ("arrival work, 60 s", "ms/ms"),
-    ("pool arrival work, 10 s", "ms/ms"),
+    ("pool arrival work, 4 s", "ms/ms"),
+    ("pool arrival work, 1 s", "ms/ms"),
+    ("arrival work, 4 s", "ms/ms"),
     ("recent TPOT", "ms"),
+    ("latest TPOT, 250 ms", "ms"),
     ("recent TTFT against forecast", "ratio"),
     ("recent TTFT over forecast", "ms"),
     ("pool's recent TTFT over forecast", "ms"),
@@ -114,6 +122,8 @@ extension Feature {
     ("average batch", "requests"),
     ("other endpoints' decoding", "requests"),
     ("other endpoints' queued", "requests"),
+    ("pool's decoding per endpoint", "requests"),
+    ("pool's queued per endpoint", "requests"),
     ("engine's waiting", "requests"),
     ("engine's running", "requests"),
     ("engine's KV usage", "fraction"),

@@ -30,7 +30,7 @@ struct LiveCorrection: Sendable {
 
   /// The factor of `endpoint` at `time`: 1 for none.
   func factor(_ endpoint: Int, at time: Double) -> Double {
-    exp(logarithm(endpoint, at: time))
+    applied(endpoint, at: time)
   }
 
   private func logarithm(_ endpoint: Int, at time: Double) -> Double {
@@ -38,6 +38,14 @@ struct LiveCorrection: Sendable {
     guard state.logarithm != 0 else { return 0 }
     let age = max(0, time - state.time)
     return state.logarithm * exp2(-age / max(model.halfLifeMilliseconds, 1))
+  }
+
+  /// What is applied of a factor: nothing within the dead zone, where residuals are load and chance.
+  private func applied(_ endpoint: Int, at time: Double) -> Double {
+    let logarithm = logarithm(endpoint, at: time)
+    if logarithm > Self.deadZone { return exp(logarithm - Self.deadZone) }
+    if logarithm < -Self.deadZone { return exp(logarithm + Self.deadZone) }
+    return 1
   }
 
   /// `heads` times the endpoint's factor and the levels' offsets.
@@ -73,6 +81,7 @@ struct LiveCorrection: Sendable {
 
   /// One outcome, however odd, says no more than this about the factor.
   private static let clip = 0.2
+  private static let deadZone = 0.1
   private static let offsetBound = 1.5
   /// Higher levels are exceeded rarely, so each exceedance says more.
   private static let steps = SIMD4<Double>(0.1, 0.5, 1, 3)

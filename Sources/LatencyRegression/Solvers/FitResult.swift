@@ -11,9 +11,10 @@ public struct FitResult: Sendable, Hashable {
   public let isFixed: [Bool]
   /// Passes over all rows.
   public let passes: Int
-  /// How the last step was solved.
+  /// How the matrix behind the standard errors was inverted: ``LeastSquaresMethod/cholesky``, or
+  /// ``LeastSquaresMethod/svd`` where columns are collinear.
   public let method: LeastSquaresMethod
-  /// The condition of the last step's matrix, scaled to a unit diagonal; infinite where collinear.
+  /// The condition of that matrix, scaled to a unit diagonal; infinite where collinear.
   public let conditionNumber: Double
   /// The loss summed over rows, with the pull towards the priors.
   public let objective: Double

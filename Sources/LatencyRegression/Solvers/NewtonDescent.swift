@@ -10,6 +10,8 @@ struct NewtonDescent {
   let threads: Int
   /// `Σ w x² / s²` per column, of these rows or a sample scaled up: the yardstick of damping.
   let columnSquares: [Double]
+  /// An objective that counts as a perfect fit: decreases below its share do not matter.
+  let smallestObjective: Double
 
   struct State {
     var coefficients: [Double]
@@ -20,13 +22,14 @@ struct NewtonDescent {
     /// The largest mean curvature seen: what damping is measured in where no row curves the loss.
     var referenceCurvature: Double
     var isFixed: [Bool] = []
-    var method = LeastSquaresMethod.cholesky
-    var conditionNumber = 1.0
     var relativeDecrease = Double.infinity
   }
 
-  /// Keeps a step finite where a column has no curvature, and does not slow the others.
-  static let smallestDamping = 1e-12
+  /// Keeps a step finite along directions without curvature, and does not slow the others.
+  ///
+  /// Above the share at which ``SymmetricSolver`` cuts a direction: one that is flat here may have
+  /// a slope, and must not be taken for converged.
+  static let smallestDamping = 1e-11
   /// Above it a small step is the damping's doing and says nothing about the minimum.
   private static let largestFinalDamping = 1e-5
 
@@ -59,7 +62,7 @@ struct NewtonDescent {
   ) throws(SolverError) -> Bool {
     for _ in 0..<limit {
       let step = try proposal(&state)
-      state.relativeDecrease = step.decrease / max(state.sums.objective, .leastNormalMagnitude)
+      state.relativeDecrease = step.decrease / max(state.sums.objective, smallestObjective)
       let isPlain = state.damping <= Self.largestFinalDamping
       if isPlain, !(state.relativeDecrease > Self.roundingDecrease) { return true }
       let isLast = isPlain && state.relativeDecrease <= tolerance
@@ -99,8 +102,6 @@ struct NewtonDescent {
     let quadratic = BoundedQuadratic(matrix: matrix, linear: linear, rules: rules)
     let solution = try quadratic.minimize(start: state.coefficients)
     state.isFixed = solution.isFixed
-    state.method = solution.method
-    state.conditionNumber = solution.conditionNumber
     let change = solution.values.indices.map { solution.values[$0] - state.coefficients[$0] }
     let bent = matrix.product(change)
     let slope = zip(state.sums.gradient, change).reduce(0) { $0 + $1.0 * $1.1 }

@@ -57,24 +57,25 @@ public struct RobustRelativeLeastSquares: Sendable {
       throw .shapeMismatch(what: "start", expected: rows.columnCount, actual: start.count)
     }
     var coefficients = rules.projected(start ?? rules.priors)
-    var squares = [Double]()
     let isLong = rows.rowCount > 4 * configuration.sampleRows
+    let sample = isLong ? rows.sample(count: configuration.sampleRows) : rows
+    let share = Double(sample.rowCount) / Double(rows.rowCount)
+    let squares = SampleScales.Squares(sample, threads: configuration.threads)
     if isLong {
-      let sample = rows.sample(count: configuration.sampleRows)
-      let share = Double(sample.rowCount) / Double(rows.rowCount)
-      squares = SampleScales.columnSquares(sample, threads: configuration.threads)
-      let descent = NewtonDescent(
-        rows: sample, rules: rules.scaled(by: share), threads: configuration.threads,
-        columnSquares: squares)
+      let descent = descent(sample, rules.scaled(by: share), squares)
       coefficients = try minimize(descent, from: coefficients, isWarm: start != nil).coefficients
-      squares = squares.map { $0 / share }
-    } else {
-      squares = SampleScales.columnSquares(rows, threads: configuration.threads)
     }
-    let descent = NewtonDescent(
-      rows: rows, rules: rules, threads: configuration.threads, columnSquares: squares)
+    let descent = descent(rows, rules, squares.scaled(by: 1 / share))
     let state = try minimize(descent, from: coefficients, isWarm: isLong || start != nil)
     return try result(descent, state)
+  }
+
+  private func descent(
+    _ rows: RegressionRows, _ rules: ColumnRules, _ squares: SampleScales.Squares
+  ) -> NewtonDescent {
+    NewtonDescent(
+      rows: rows, rules: rules, threads: configuration.threads, columnSquares: squares.columns,
+      smallestObjective: squares.smallestSquaredLoss)
   }
 
   private func minimize(
@@ -116,12 +117,13 @@ public struct RobustRelativeLeastSquares: Sendable {
       descent.rows, loss: exact, coefficients: state.coefficients, threads: descent.threads,
       extent: .hessianAndScores)
     sums.addPenalty(rules, at: state.coefficients)
-    let errors = try SandwichErrors.compute(
+    let errors = try SandwichErrors(
       hessian: sums.hessian, scores: sums.scores, isFixed: state.isFixed,
       rowCount: descent.rows.rowCount)
     return FitResult(
-      coefficients: state.coefficients, standardErrors: errors, isFixed: state.isFixed,
-      passes: state.passes + 1, method: state.method, conditionNumber: state.conditionNumber,
+      coefficients: state.coefficients, standardErrors: errors.standardErrors,
+      isFixed: state.isFixed, passes: state.passes + 1, method: errors.method,
+      conditionNumber: errors.conditionNumber,
       objective: sums.objective)
   }
 }

@@ -6,19 +6,28 @@ import LinearAlgebra
 /// penalties, B the sum of squared scores.
 ///
 /// - Source: White (1980), doi:10.2307/1912934; the factor is "HC1".
-enum SandwichErrors {
-  static func compute(
+struct SandwichErrors {
+  let standardErrors: [Double]
+  /// How the Hessian of the coefficients that move was inverted, and its condition.
+  let method: LeastSquaresMethod
+  let conditionNumber: Double
+
+  init(
     hessian: Matrix, scores: Matrix, isFixed: [Bool], rowCount: Int
-  ) throws(SolverError) -> [Double] {
+  ) throws(SolverError) {
     var errors = [Double](repeating: 0, count: isFixed.count)
     let moving = isFixed.indices.filter { !isFixed[$0] }
-    guard !moving.isEmpty else { return errors }
-    let inverse: Matrix
+    guard !moving.isEmpty else {
+      (standardErrors, method, conditionNumber) = (errors, .cholesky, 1)
+      return
+    }
+    let solver: SymmetricSolver
     do {
-      inverse = try SymmetricSolver(hessian.submatrix(rows: moving, columns: moving)).inverse()
+      solver = try SymmetricSolver(hessian.submatrix(rows: moving, columns: moving))
     } catch {
       throw .linearAlgebra(error)
     }
+    let inverse = solver.inverse()
     let middle = scores.submatrix(rows: moving, columns: moving)
     let covariance = inverse.product(middle.product(inverse))
     let spare = max(1, rowCount - moving.count)
@@ -26,6 +35,8 @@ enum SandwichErrors {
     for (index, column) in moving.enumerated() {
       errors[column] = max(0, covariance[index, index] * factor).squareRoot()
     }
-    return errors
+    standardErrors = errors
+    method = solver.method
+    conditionNumber = solver.conditionNumber
   }
 }

@@ -67,13 +67,9 @@ public struct SmoothedQuantile: Sendable {
     let isLong = rows.rowCount > 4 * configuration.sampleRows
     let sample = isLong ? rows.sample(count: configuration.sampleRows) : rows
     let share = Double(sample.rowCount) / Double(rows.rowCount)
-    let squares = SampleScales.columnSquares(sample, threads: configuration.threads)
-    let small = NewtonDescent(
-      rows: sample, rules: rules.scaled(by: share), threads: configuration.threads,
-      columnSquares: squares)
-    let large = NewtonDescent(
-      rows: rows, rules: rules, threads: configuration.threads,
-      columnSquares: squares.map { $0 / share })
+    let squares = SampleScales.Squares(sample, threads: configuration.threads)
+    let small = descent(sample, rules.scaled(by: share), squares)
+    let large = descent(rows, rules, squares.scaled(by: 1 / share))
     var coefficients = rules.projected(start ?? rules.priors)
     if start == nil {
       var state = try small.state(at: coefficients, loss: SquaredLoss())
@@ -91,6 +87,14 @@ public struct SmoothedQuantile: Sendable {
       results.append(try result(large, state, loss))
     }
     return results
+  }
+
+  private func descent(
+    _ rows: RegressionRows, _ rules: ColumnRules, _ squares: SampleScales.Squares
+  ) -> NewtonDescent {
+    NewtonDescent(
+      rows: rows, rules: rules, threads: configuration.threads, columnSquares: squares.columns,
+      smallestObjective: squares.smallestAbsoluteLoss)
   }
 
   /// Lowers the bandwidth until smoothing no longer matters.
@@ -112,7 +116,8 @@ public struct SmoothedQuantile: Sendable {
         &state, loss: loss, tolerance: stageTolerance, limit: configuration.stepLimit)
       let excess = loss.largestExcess * state.sums.windowWeight
       let allowed = configuration.smoothingTolerance * state.sums.objective
-      if excess <= allowed || loss.bandwidth <= floor { break }
+      let isPerfect = state.sums.objective <= descent.smallestObjective
+      if excess <= allowed || isPerfect || loss.bandwidth <= floor { break }
       stageTolerance = min(1e-3, 0.01 * excess / state.sums.objective)
       // Not more than tenfold at once: the next start must see enough rows.
       let bandwidth = loss.bandwidth * max(0.1, min(0.4, allowed / excess))
@@ -156,12 +161,13 @@ public struct SmoothedQuantile: Sendable {
       descent.rows, loss: PinballScores(smoothed: density), coefficients: state.coefficients,
       threads: descent.threads, extent: .hessianAndScores)
     sums.addPenalty(rules, at: state.coefficients)
-    let errors = try SandwichErrors.compute(
+    let errors = try SandwichErrors(
       hessian: sums.hessian, scores: sums.scores, isFixed: state.isFixed,
       rowCount: descent.rows.rowCount)
     return FitResult(
-      coefficients: state.coefficients, standardErrors: errors, isFixed: state.isFixed,
-      passes: state.passes + 1, method: state.method, conditionNumber: state.conditionNumber,
+      coefficients: state.coefficients, standardErrors: errors.standardErrors,
+      isFixed: state.isFixed, passes: state.passes + 1, method: errors.method,
+      conditionNumber: errors.conditionNumber,
       objective: sums.objective)
   }
 

@@ -23,6 +23,8 @@ struct TermSelection {
   let base: [Int]
   /// Tried.
   let candidates: [Int]
+  /// The most terms.
+  let limit: Int
 
   private var intercept: Int { blocks.first.map { $0.columnCount - 1 } ?? 0 }
 
@@ -31,7 +33,7 @@ struct TermSelection {
     var chosen = base
     var error = self.error(chosen)
     var open = candidates
-    while chosen.count < Self.termLimit, !open.isEmpty {
+    while chosen.count < limit, !open.isEmpty {
       let trials = open
       let current = chosen
       let errors = RowBlocks(rowCount: trials.count, blockRows: 4).map(threads: threads) { rows in
