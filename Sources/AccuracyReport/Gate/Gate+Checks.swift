@@ -104,10 +104,11 @@ extension Gate {
     return slices.flatMap { name, samples in
       losses.map { loss in
         let ratio = pair.ratio(loss, samples: samples)
-        let surelyWorse = log(ratio.estimate) - z * ratio.logStandardError > 0
+        let surely = log(ratio.estimate) - z * ratio.logStandardError
+        let hard = 1 + configuration.sliceHardBound
+        let failed = surely > log(bound) || (ratio.estimate > hard && surely > 0)
         return comparison(
-          pair, loss, ratio.estimate, bound, !(ratio.estimate > bound && surelyWorse),
-          slice: name, count: samples.count)
+          pair, loss, ratio.estimate, bound, !failed, slice: name, count: samples.count)
       }
     }
   }
@@ -163,7 +164,7 @@ extension Gate {
     return GateCheck(
       name: name, slice: slice, measured: ratio, bound: bound, unit: "×", passed: passed,
       count: count,
-      sentence: "\(name)\(place) is \(direction) \(pair.referenceName)'s "
+      sentence: "\(name)\(place) is \(direction) \(pair.referencePhrase) "
         + "(\(Text.count(count)) requests)\(end)")
   }
 }

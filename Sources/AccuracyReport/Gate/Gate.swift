@@ -36,7 +36,7 @@ public struct Gate: Sendable {
       for target in LatencyTarget.allCases {
         let pair = ModelPair(
           target: target, requests: requests, challenger: challenger, reference: reference,
-          blocks: blocks, bootstrap: bootstrap)
+          isFirst: champion == nil, blocks: blocks, bootstrap: bootstrap)
         checks.append(finiteCheck(pair))
         guard pair.challenger.columns.count >= configuration.minimumRequests else { continue }
         checks += plausibilityChecks(pair, champion: champion)
@@ -96,14 +96,15 @@ struct ModelPair {
   let target: LatencyTarget
   let challenger: SliceAnalysis
   let reference: SliceAnalysis
-  let referenceName: String
+  /// How a sentence names the reference's number.
+  let referencePhrase: String
 
   init(
     target: LatencyTarget, requests: [EvaluatedRequest], challenger: EvaluatedModel,
-    reference: EvaluatedModel, blocks: TimeBlocks, bootstrap: BlockBootstrap
+    reference: EvaluatedModel, isFirst: Bool, blocks: TimeBlocks, bootstrap: BlockBootstrap
   ) {
     self.target = target
-    referenceName = reference.name
+    referencePhrase = isFirst ? "the constant predictor's" : "the champion's"
     self.challenger = SliceAnalysis(
       columns: TargetColumns(
         target, requests: requests, predictions: challenger.predictions,

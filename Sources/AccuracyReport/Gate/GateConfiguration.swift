@@ -1,17 +1,22 @@
 /// How much worse a challenger may be, and how sure the gate must be that it is.
 ///
-/// A comparison fails only when the challenger is worse by more than its bound *and* the
-/// difference is larger than chance explains (time-block bootstrap, error shared over all checks of
-/// the same kind). A difference beyond ``hardBound`` fails without that proof.
+/// Overall, a comparison fails when the challenger is worse by more than its bound *and* surely
+/// worse than the champion; beyond ``hardBound`` it fails without that proof. In a slice it fails
+/// when it is surely worse than the bound allows: dozens of slices are looked at, and a better
+/// model is a little worse in one of them now and then. "Surely" means more than chance explains:
+/// time-block bootstrap, the false-alarm rate shared by all checks of a kind.
 public struct GateConfiguration: Sendable, Codable, Hashable {
-  /// Allowed relative increase of MAPE, MAE and p90 pinball over the whole block; default 0.02.
-  public var overallBound = 0.02
+  /// Allowed relative increase of MAPE, MAE and p90 pinball over the whole block; default 0.03.
+  public var overallBound = 0.03
   /// The same in one slice; default 0.10.
   public var sliceBound = 0.10
+  /// An increase in one slice that fails when the slice is surely worse at all; default 0.5.
+  public var sliceHardBound = 0.5
   /// An overall increase that fails even when the block is too short to prove it; default 0.25.
   public var hardBound = 0.25
-  /// Allowed `|coverage − level|` at p50, p90, p95, p99; a champion that misses by more widens it
-  /// to its own miss. Default 0.03, 0.02, 0.015, 0.007.
+  /// Allowed distance of coverage from p50, p90, p95, p99.
+  ///
+  /// A champion that misses by more widens it to its own miss. Default 0.03, 0.02, 0.015, 0.007.
   public var coverageTolerances = [0.03, 0.02, 0.015, 0.007]
   /// How many times wider the coverage bounds are while there is no champion; default 3.
   public var firstRunCoverageFactor = 3.0

@@ -48,13 +48,20 @@ enum Text {
   /// A duration with its unit: `0.82 ms`, `82.1 ms`, `1.24 s`.
   static func milliseconds(_ value: Double) -> String {
     guard value.isFinite else { return "–" }
-    return abs(value) >= 10_000 ? compact(value / 1_000) + " s" : plain(value) + " ms"
+    return abs(value) >= 10_000
+      ? significant(value / 1_000) + " s" : significant(value) + " ms"
   }
 
-  /// Three significant digits without a suffix: 1234 stays 1,234.
-  static func plain(_ value: Double) -> String {
-    guard value.isFinite, abs(value) >= 999.5, abs(value) < 1e15 else { return compact(value) }
-    return count(Int(value.rounded()))
+  /// Three significant digits, zeros kept so that columns line up: 0.820, 18.0, 1,234.
+  static func significant(_ value: Double) -> String {
+    let size = abs(value)
+    guard size.isFinite, size >= 0.000_5, size < 1e15 else { return compact(value) }
+    switch size {
+    case ..<9.995: return fixed(value, min(2 - Int(log10(size).rounded(.down)), 5))
+    case ..<99.95: return fixed(value, 1)
+    case ..<999.5: return fixed(value, 0)
+    default: return count(Int(value.rounded()))
+    }
   }
 
   /// A share as per cent.

@@ -118,7 +118,6 @@ struct SliceAnalysis {
     let unit = slicing.dimension.unit
     return unit.isEmpty
       ? slicing.labels[slice]
-      : "\(slicing.dimension.title) \(slicing.labels[slice])"
-        + (slicing.dimension == .cachedShare ? "" : " \(unit)")
+      : "\(slicing.dimension.title) \(slicing.labels[slice]) \(unit)"
   }
 }

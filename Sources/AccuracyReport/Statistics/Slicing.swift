@@ -37,7 +37,7 @@ public enum SliceDimension: String, Sendable, Codable, CaseIterable, Hashable {
     case .promptLength: "tokens"
     case .backlog: "ms"
     case .decoding: "requests"
-    case .cachedShare: "of the prompt"
+    case .cachedShare: "% of the prompt"
     case .endpoint, .accelerator, .model, .hour: ""
     }
   }
@@ -70,7 +70,7 @@ struct Slicing {
         requests.map(\.decodingRequests), binCount, Text.compact)
     case .cachedShare:
       (labels, sliceOfRow) = Self.binned(requests.map(\.cachedShare), binCount) {
-        Text.percent($0, digits: 0)
+        Text.fixed($0 * 100, 0)
       }
     }
   }
