@@ -26,6 +26,11 @@ enum SampleScales {
       return copy
     }
 
+    /// The root mean square of scaled targets, above 0.
+    var targetSize: Double {
+      max((targets / max(weightSum, .leastNormalMagnitude)).squareRoot(), 1e-100)
+    }
+
     /// Squared loss, and absolute loss, of residuals a millionth of the targets.
     var smallestSquaredLoss: Double { max(0.5e-12 * targets, .leastNormalMagnitude) }
     var smallestAbsoluteLoss: Double {

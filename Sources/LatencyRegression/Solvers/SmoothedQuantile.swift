@@ -78,7 +78,8 @@ public struct SmoothedQuantile: Sendable {
     }
     var results: [FitResult] = []
     for level in levels {
-      var (state, loss) = try anneal(small, level: level, from: coefficients)
+      var (state, loss) = try anneal(
+        small, level: level, from: coefficients, targetSize: squares.targetSize)
       coefficients = state.coefficients
       if isLong {
         state = try large.state(at: coefficients, loss: loss)
@@ -99,15 +100,15 @@ public struct SmoothedQuantile: Sendable {
 
   /// Lowers the bandwidth until smoothing no longer matters.
   private func anneal(
-    _ descent: NewtonDescent, level: Double, from coefficients: [Double]
+    _ descent: NewtonDescent, level: Double, from coefficients: [Double], targetSize: Double
   ) throws(SolverError) -> (NewtonDescent.State, SmoothedPinball) {
     let sizes = SampleScales.sortedResidualSizes(
       descent.rows, coefficients: coefficients, count: 16_384)
     let largest = sizes.last ?? 0
-    // All residuals 0: any bandwidth fits; one scale keeps the loss finite.
-    let first = max(sizes[sizes.count * 2 / 5], 1e-3 * largest)
-    var loss = SmoothedPinball(level: level, bandwidth: first > 0 ? first : 1)
-    let floor = 1e-9 * loss.bandwidth
+    // The lower bounds matter where the start fits perfectly.
+    let first = max(sizes[sizes.count * 2 / 5], 1e-3 * largest, 1e-6 * targetSize)
+    let floor = 1e-9 * targetSize
+    var loss = SmoothedPinball(level: level, bandwidth: first)
     var state = try descent.state(at: coefficients, loss: loss)
     var earlier: (coefficients: [Double], bandwidth: Double)?
     var stageTolerance = 1e-3

@@ -42,7 +42,8 @@ import Testing
     configuration.threshold = .infinity
     let iterated = try RobustRelativeLeastSquares(rules: rules, configuration: configuration)
       .fit(RegressionRows(design: design, targets: fixture.y))
-    #expect(relativeDeviation(iterated.coefficients, fixture.ridge) < 1e-9)
+    // Damping of 1e-11 times the condition of the matrix.
+    #expect(relativeDeviation(iterated.coefficients, fixture.ridge) < 1e-8)
   }
 
   @Test func huberMatchesSciPy() throws {
