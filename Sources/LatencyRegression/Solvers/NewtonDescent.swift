@@ -18,20 +18,35 @@ struct NewtonDescent {
     /// At `coefficients`, with the penalty.
     var sums: LossSums
     var passes: Int
-    var damping = NewtonDescent.smallestDamping
+    var damping = NewtonDescent.leastDamping
     /// The largest mean curvature seen: what damping is measured in where no row curves the loss.
     var referenceCurvature: Double
     var isFixed: [Bool] = []
     var relativeDecrease = Double.infinity
   }
 
-  /// Keeps a step finite along directions without curvature, and does not slow the others.
+  /// A pull towards the priors, as a share of the curvature of each column.
   ///
-  /// Above the share at which ``SymmetricSolver`` cuts a direction: one that is flat here may have
-  /// a slope, and must not be taken for converged.
-  static let smallestDamping = 1e-11
+  /// It picks one answer among those that collinear columns leave, near the priors, and keeps the
+  /// iteration from creeping along directions that are nothing but rounding. It stays above the
+  /// share at which ``SymmetricSolver`` cuts a direction: one that is flat here may have a slope, and
+  /// must not be taken for converged.
+  private static let leastPull = 1e-11
+  /// The damping of an untroubled step.
+  static let leastDamping = 1e-12
   /// Above it a small step is the damping's doing and says nothing about the minimum.
-  private static let largestFinalDamping = 1e-5
+  private static let largestFinalDamping = 1e-9
+
+  /// The same descent with at least that pull, for a loss of mean curvature `curvature`.
+  func pulled(curvature: Double) -> NewtonDescent {
+    var rules = rules
+    for column in columnSquares.indices {
+      rules.penalties[column] += Self.leastPull * curvature * columnSquares[column]
+    }
+    return NewtonDescent(
+      rows: rows, rules: rules, threads: threads, columnSquares: columnSquares,
+      smallestObjective: smallestObjective)
+  }
 
   func state<Loss: RowLoss>(at coefficients: [Double], loss: Loss) throws(SolverError) -> State {
     let sums = penalized(loss, coefficients)
@@ -45,7 +60,7 @@ struct NewtonDescent {
     state.sums = penalized(loss, state.coefficients)
     state.passes += 1
     state.relativeDecrease = .infinity
-    state.damping = Self.smallestDamping
+    state.damping = Self.leastDamping
     guard let guess = guess.map(rules.projected) else { return }
     let sums = penalized(loss, guess)
     state.passes += 1
@@ -61,7 +76,12 @@ struct NewtonDescent {
     _ state: inout State, loss: Loss, tolerance: Double, limit: Int
   ) throws(SolverError) -> Bool {
     for _ in 0..<limit {
-      let step = try proposal(&state)
+      var step = try proposal(&state)
+      // No loss falls below 0: a model that promises it is too flat to be true.
+      while step.decrease > state.sums.objective, state.damping < 1e6 {
+        state.damping = max(state.damping * 30, 1e-8)
+        step = try proposal(&state)
+      }
       state.relativeDecrease = step.decrease / max(state.sums.objective, smallestObjective)
       let isPlain = state.damping <= Self.largestFinalDamping
       if isPlain, !(state.relativeDecrease > Self.roundingDecrease) { return true }
@@ -123,8 +143,8 @@ struct NewtonDescent {
       if sums.isFinite, sums.objective <= objective + 1e-4 * length * step.slope {
         state.coefficients = coefficients
         state.sums = sums
-        state.damping =
-          trial == 0 ? max(Self.smallestDamping, state.damping * 1e-2) : state.damping
+        let factor = trial == 0 ? 0.05 : trial < 3 ? 1 : 20
+        state.damping = max(trial < 3 ? Self.leastDamping : 1e-8, state.damping * factor)
         return true
       }
       // Where a straight line through both slopes is zero, kept within a tenth and a half.

@@ -75,7 +75,8 @@ public struct RobustRelativeLeastSquares: Sendable {
   ) -> NewtonDescent {
     NewtonDescent(
       rows: rows, rules: rules, threads: configuration.threads, columnSquares: squares.columns,
-      smallestObjective: squares.smallestSquaredLoss)
+      smallestObjective: squares.smallestSquaredLoss
+    ).pulled(curvature: 1)
   }
 
   private func minimize(

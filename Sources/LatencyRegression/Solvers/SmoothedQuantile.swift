@@ -78,12 +78,16 @@ public struct SmoothedQuantile: Sendable {
     }
     var results: [FitResult] = []
     for level in levels {
+      let first = firstBandwidth(sample, coefficients, squares.targetSize)
+      let curvature = 0.5 / first
       var (state, loss) = try anneal(
-        small, level: level, from: coefficients, targetSize: squares.targetSize)
+        small.pulled(curvature: curvature), SmoothedPinball(level: level, bandwidth: first),
+        from: coefficients, floor: 1e-9 * squares.targetSize)
       coefficients = state.coefficients
       if isLong {
-        state = try large.state(at: coefficients, loss: loss)
-        try finish(large, &state, loss)
+        let all = large.pulled(curvature: curvature)
+        state = try all.state(at: coefficients, loss: loss)
+        try finish(all, &state, loss)
       }
       results.append(try result(large, state, loss))
     }
@@ -98,17 +102,20 @@ public struct SmoothedQuantile: Sendable {
       smallestObjective: squares.smallestAbsoluteLoss)
   }
 
+  /// A bandwidth with two fifths of the rows in it.
+  private func firstBandwidth(
+    _ rows: RegressionRows, _ coefficients: [Double], _ targetSize: Double
+  ) -> Double {
+    let sizes = SampleScales.sortedResidualSizes(rows, coefficients: coefficients, count: 16_384)
+    // The lower bounds matter where the start fits perfectly.
+    return max(sizes[sizes.count * 2 / 5], 1e-3 * (sizes.last ?? 0), 1e-6 * targetSize)
+  }
+
   /// Lowers the bandwidth until smoothing no longer matters.
   private func anneal(
-    _ descent: NewtonDescent, level: Double, from coefficients: [Double], targetSize: Double
+    _ descent: NewtonDescent, _ first: SmoothedPinball, from coefficients: [Double], floor: Double
   ) throws(SolverError) -> (NewtonDescent.State, SmoothedPinball) {
-    let sizes = SampleScales.sortedResidualSizes(
-      descent.rows, coefficients: coefficients, count: 16_384)
-    let largest = sizes.last ?? 0
-    // The lower bounds matter where the start fits perfectly.
-    let first = max(sizes[sizes.count * 2 / 5], 1e-3 * largest, 1e-6 * targetSize)
-    let floor = 1e-9 * targetSize
-    var loss = SmoothedPinball(level: level, bandwidth: first)
+    var loss = first
     var state = try descent.state(at: coefficients, loss: loss)
     var earlier: (coefficients: [Double], bandwidth: Double)?
     var stageTolerance = 1e-3
@@ -130,7 +137,7 @@ public struct SmoothedQuantile: Sendable {
         }
       }
       earlier = (state.coefficients, loss.bandwidth)
-      loss = SmoothedPinball(level: level, bandwidth: bandwidth)
+      loss = SmoothedPinball(level: loss.level, bandwidth: bandwidth)
       descent.restart(&state, loss: loss, guess: guess)
     }
     try finish(descent, &state, loss)
