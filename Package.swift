@@ -83,7 +83,8 @@ let package = Package(
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"]),
     .testTarget(
       name: "LatencyRegressionTests",
-      dependencies: ["LatencyRegression", "LinearAlgebra", "LogReplay", "RequestLog", "TestSupport"]),
+      dependencies: ["LatencyRegression", "LinearAlgebra", "LogReplay", "RequestLog", "TestSupport"],
+      exclude: ["Solvers/Fixtures"]),
     .testTarget(
       name: "AccuracyReportTests", dependencies: ["AccuracyReport", "RequestLog", "TestSupport"]),
     .testTarget(name: "GlidepathTests", dependencies: ["TestSupport", "CoefficientFile"]),
