@@ -1,5 +1,5 @@
-internal import LinearAlgebra
 internal import CoefficientFile
+internal import LinearAlgebra
 internal import LogReplay
 internal import RequestLog
 internal import RoutingRuntime

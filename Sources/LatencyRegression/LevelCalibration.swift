@@ -17,6 +17,8 @@ struct LevelCalibration {
 
   /// Fewer outcomes than this say too little about a level.
   private static let fewest = 50
+  /// More outcomes than this say no more about a level.
+  private static let mostRows = 50_000
   /// A factor beyond this says that the block is another world; the live levels handle that.
   private static let bound = 2.0
 
@@ -26,7 +28,8 @@ struct LevelCalibration {
     var still = model
     still.correction.conformalStep = 0
     guard case .success(let predictor) = Predictor.compile(still) else { return }
-    let start = range.upperBound - Int(share * Double(range.count))
+    let count = min(Int(share * Double(range.count)), Self.mostRows)
+    let start = range.upperBound - count
     let warm = max(range.lowerBound, start - 4_000)
     var scores = ScoreCollector(log: log, first: start)
     Replay(log, predictor: predictor).run(warm..<range.upperBound, observer: &scores)

@@ -104,7 +104,8 @@ public struct ModelFitter: Sendable {
     progress?("calibrating engines", 0)
     let engines = try calibrateEngines(log, range)
     progress?("replaying", 0.3)
-    let stride = max(1, (range.count + configuration.maximumFitRows - 1) / configuration.maximumFitRows)
+    let stride = max(
+      1, (range.count + configuration.maximumFitRows - 1) / configuration.maximumFitRows)
     let table = FeatureTable.collect(
       log, range: range, assignment: engines.assignment, stride: stride,
       threads: configuration.threads)
@@ -123,7 +124,8 @@ public struct ModelFitter: Sendable {
     progress?("fitting groups", 0.85)
     model.groups = GroupFit(log: log, table: table, engines: engines).groups(&model)
     progress?("calibrating levels", 0.95)
-    LevelCalibration(log: log, range: range, share: configuration.calibrationShare).apply(to: &model)
+    LevelCalibration(log: log, range: range, share: configuration.calibrationShare).apply(
+      to: &model)
     return FittedModel(model: model, report: report)
   }
 
@@ -161,7 +163,7 @@ public struct ModelFitter: Sendable {
 
   /// How outcomes correct predictions between fits; chosen on the bundled logs' fit blocks.
   private static let correction = CorrectionModel(
-    gain: 0.02, bound: 3, halfLifeMilliseconds: 600_000, conformalStep: 0.01)
+    gain: 0.02, bound: 3, halfLifeMilliseconds: 600_000, conformalStep: 0.005)
 
   private static func support(_ table: FeatureTable) -> [FeatureSupport] {
     (0..<Feature.count).map { feature in
@@ -172,8 +174,10 @@ public struct ModelFitter: Sendable {
       values.sort()
       guard let last = values.last else { return FeatureSupport(low: 0, high: 0) }
       let low = values[values.count / 1000]
-      return FeatureSupport(low: low, high: max(low, values[values.count - 1 - values.count / 1000]))
-        .including(last: last)
+      return FeatureSupport(
+        low: low, high: max(low, values[values.count - 1 - values.count / 1000])
+      )
+      .including(last: last)
     }
   }
 

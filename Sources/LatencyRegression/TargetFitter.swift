@@ -25,9 +25,9 @@ struct TargetFitter {
   let threads: Int
 
   /// Where relative residuals start to count linearly.
-  static let huber = 0.2
+  static let huber = 0.1
   /// Rows on which terms are chosen.
-  private static let selectionRows = 60_000
+  private static let selectionRows = 40_000
 
   private func value(_ index: Int) -> Double {
     target == .ttft ? table.ttft[index] : table.tpot[index]
@@ -144,7 +144,8 @@ struct TargetFitter {
     // Quantiles need a scale that does not know the outcome: the centre's prediction.
     let floor = max(targets.min() ?? 1, 0.1)
     let censored = CensoredRows(
-      table: table, range: target == .ttft ? range : 0..<0, centre: { part in
+      table: table, range: target == .ttft ? range : 0..<0,
+      centre: { part in
         predictions(
           TermDesign.make(terms, table: table, rows: part, threads: threads), mean.coefficients)
       })
@@ -193,7 +194,9 @@ struct TargetFitter {
     let width = design.columnCount
     return (0..<design.rowCount).map { row in
       var sum = 0.0
-      for column in 0..<width { sum += Double(elements[row * width + column]) * coefficients[column] }
+      for column in 0..<width {
+        sum += Double(elements[row * width + column]) * coefficients[column]
+      }
       return sum
     }
   }

@@ -84,5 +84,5 @@ struct LiveCorrection: Sendable {
   private static let deadZone = 0.1
   private static let offsetBound = 1.5
   /// Higher levels are exceeded rarely, so each exceedance says more.
-  private static let steps = SIMD4<Double>(0.1, 0.5, 1, 3)
+  private static let steps = SIMD4<Double>(0.5, 0.7, 1.2, 6)
 }

@@ -1,4 +1,3 @@
-
 /// What one engine step computes.
 @frozen
 public struct StepComposition: Sendable {

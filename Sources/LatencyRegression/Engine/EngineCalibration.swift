@@ -19,9 +19,9 @@ struct EngineCalibration {
     /// Rounds when a limit is tried out.
     var trialRounds = 4
     /// Requests that are replayed: the newest.
-    var sampleRows = 40_000
+    var sampleRows = 30_000
     /// Requests that are replayed when a limit is tried out.
-    var trialRows = 10_000
+    var trialRows = 8_000
     /// Chunked-prefill budgets that are tried.
     var tokenBudgets: [Double] = [512, 1024, 2048, 4096, 8192, 16_384]
     /// One-way delays that are tried, ms.

@@ -35,7 +35,9 @@ struct StepFit {
       let speed = denominator > 0 ? min(max(numerator / denominator, 0.05), 20) : 1
       let share = Self.priorRows / Double(max(all.rowCount, 1))
       var gram = mine.gram
-      for index in gram.elements.indices { gram.elements[index] += share * all.gram.elements[index] }
+      for index in gram.elements.indices {
+        gram.elements[index] += share * all.gram.elements[index]
+      }
       let moment = mine.moment.indices.map { mine.moment[$0] + share * speed * image[$0] }
       solution = try solve(gram, moment)
     }

@@ -1,5 +1,5 @@
-internal import LinearAlgebra
 internal import CoefficientFile
+internal import LinearAlgebra
 internal import RoutingRuntime
 
 /// The terms that a model may use; which ones it does is chosen on the data.
@@ -27,11 +27,13 @@ struct TermLibrary {
       capped(.poolRecentExcess, 0), term(.arrivalWork), term(.arrivalWorkFast),
       product(.arrivalWork, .queueMilliseconds), product(.arrivalWorkFast, .queueMilliseconds),
       product(.arrivalWorkSlow, .queueMilliseconds),
-      product(.arrivalWorkMedium, .queueMilliseconds), product(.poolArrivalWork, .queueMilliseconds),
+      product(.arrivalWorkMedium, .queueMilliseconds),
+      product(.poolArrivalWork, .queueMilliseconds),
       product(.poolArrivalWorkFast, .queueMilliseconds), term(.poolArrivalWork),
       term(.poolArrivalWorkFast), term(.poolDecodingPerEndpoint), term(.poolQueuedPerEndpoint),
       product(.poolArrivalWork, .prefillMilliseconds),
-      product(.boundaryAgeMilliseconds, .decodeStepMilliseconds), product(.arrivalWork, .phaseMilliseconds),
+      product(.boundaryAgeMilliseconds, .decodeStepMilliseconds),
+      product(.arrivalWork, .phaseMilliseconds),
       product(.recentTTFTRatio, .prefillMilliseconds),
       product(.recentTTFTRatio, .queueMilliseconds),
       product(.otherDecodingRequests, .prefillMilliseconds),
