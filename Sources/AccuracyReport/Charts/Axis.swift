@@ -44,7 +44,7 @@ struct Axis {
 
   /// Round numbers: about five steps of 1, 2, 2.5 or 5 times a power of ten.
   static func linear(_ lower: Double, _ upper: Double) -> [Double] {
-    let rough = (upper - lower) / 5
+    let rough = (upper - lower) / 6
     let scale = pow(10, log10(rough).rounded(.down))
     let step = ([1, 2, 2.5, 5, 10].first { $0 * scale >= rough } ?? 10) * scale
     var values: [Double] = []

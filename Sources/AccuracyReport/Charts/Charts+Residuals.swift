@@ -21,10 +21,11 @@ extension Charts {
     let x = horizontal(bins, axis)
     let low = bins.map(\.ratioP10).filter { $0.isFinite && $0 > 0 }.min() ?? 0.5
     let high = bins.map(\.ratioP90).filter(\.isFinite).max() ?? 2
-    let reach = min(max(1.25, high, 1 / low) * 1.05, 16)
+    let lower = max(min(0.8, low) / 1.06, 1.0 / 16)
+    let upper = min(max(1.25, high) * 1.06, 16)
     var plot = Plot(
       x: x,
-      y: ratioAxis(reach), height: 260, label: "Predicted over actual by \(axis.title)")
+      y: ratioAxis(lower, upper), height: 260, label: "Predicted over actual by \(axis.title)")
     let middles = centres(bins, axis, x)
     plot.area(
       zip(middles, bins).map { (plot.px($0), plot.py(value: $1.ratioP90)) }
@@ -46,7 +47,7 @@ extension Charts {
     return plot.svg
   }
 
-  /// Coverage of the p90 head over time: does the calibration hold?
+  /// Coverage of the p90 head over time: whether the calibration holds.
   static func coverage(_ bins: [ResidualBin], champion: [ResidualBin]) -> String {
     let x = horizontal(bins, .time)
     let lowest = (bins + champion).map(\.p90Coverage).filter(\.isFinite).min() ?? 0.8
@@ -72,16 +73,14 @@ extension Charts {
     return plot.svg
   }
 
-  private static func ratioAxis(_ reach: Double) -> Axis {
-    var axis = Axis(
-      1 / reach, reach, scale: .logarithmic, title: "predicted ÷ actual")
+  private static func ratioAxis(_ lower: Double, _ upper: Double) -> Axis {
+    var axis = Axis(lower, upper, scale: .logarithmic, title: "predicted ÷ actual")
     let marks: [Double] =
-      reach < 1.6
+      upper / lower < 2.2
       ? [0.67, 0.8, 1, 1.25, 1.5]
-      : reach < 4
-        ? [0.33, 0.5, 0.75, 1, 1.33, 2, 3]
-        : [0.1, 0.2, 0.5, 1, 2, 5, 10]
-    axis.ticks = marks.filter { $0 >= 1 / reach && $0 <= reach }.map {
+      : upper / lower < 12
+        ? [0.2, 0.33, 0.5, 0.75, 1, 1.33, 2, 3, 5] : [0.1, 0.2, 0.5, 1, 2, 5, 10]
+    axis.ticks = marks.filter { $0 >= lower && $0 <= upper }.map {
       Axis.Tick(position: axis.position($0), label: "×\(Text.compact($0))")
     }
     return axis

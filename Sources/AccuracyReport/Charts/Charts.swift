@@ -1,6 +1,6 @@
 import Foundation
 
-/// The report's drawings. The challenger is drawn in one colour, the champion in another.
+/// The report's drawings: the challenger in one colour, the champion in another.
 enum Charts {
   /// Predicted medians against outcomes, darker where there are more requests.
   static func density(_ grid: DensityGrid, target: LatencyTarget) -> String {

@@ -174,13 +174,13 @@ public struct DataChecks: Sendable {
 
   /// Latency that changes by orders of magnitude between neighbouring stretches of time.
   private func stepFindings(_ new: DatasetSummary) -> [DataFinding] {
-    let filled = new.slots.filter { $0.count >= 20 && $0.ttftMilliseconds > 0 }
+    let filled = stretches(of: new)
     guard filled.count >= 4 else { return [] }
     var worst = 1.0
     var position = 0
     for index in 2...(filled.count - 2) {
-      let before = median(filled[..<index].suffix(6).map(\.ttftMilliseconds))
-      let after = median(filled[index...].prefix(6).map(\.ttftMilliseconds))
+      let before = median(Array(filled[..<index].suffix(6)))
+      let after = median(Array(filled[index...].prefix(6)))
       let factor = max(before / after, after / before)
       if factor > worst { (worst, position) = (factor, index) }
     }
@@ -192,5 +192,20 @@ public struct DataChecks: Sendable {
         "TTFT changes by a factor of \(Text.compact(worst)) after about \(share) of the log and "
           + "stays there: the unit of ttft_ms changed on the way.")
     ]
+  }
+
+  /// The geometric mean TTFT of consecutive stretches of at least 50 requests.
+  private func stretches(of new: DatasetSummary) -> [Double] {
+    var means: [Double] = []
+    var (count, total) = (0, 0.0)
+    for slot in new.slots where slot.ttftMilliseconds > 0 {
+      count += slot.count
+      total += Double(slot.count) * log(slot.ttftMilliseconds)
+      if count >= 50 {
+        means.append(exp(total / Double(count)))
+        (count, total) = (0, 0)
+      }
+    }
+    return means
   }
 }

@@ -134,7 +134,8 @@ extension Gate {
         ? configuration.coverageTolerances[index] : 0.03
       let tolerance =
         isFirst
-        ? stated * configuration.firstRunCoverageFactor : max(stated, referenceMiss)
+        ? max(stated * configuration.firstRunCoverageFactor, referenceMiss)
+        : max(stated, referenceMiss)
       let bound = tolerance + z * bootstrap.standardError(sums, ones)
       let name = "\(pair.target.title) p\(Int((level * 100).rounded())) coverage"
       let said = "\(Text.percent(share)) of outcomes fell at or below the \(name.dropLast(9))"

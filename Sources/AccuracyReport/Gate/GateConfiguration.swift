@@ -6,8 +6,11 @@
 /// model is a little worse in one of them now and then. "Surely" means more than chance explains:
 /// time-block bootstrap, the false-alarm rate shared by all checks of a kind.
 public struct GateConfiguration: Sendable, Codable, Hashable {
-  /// Allowed relative increase of MAPE, MAE and p90 pinball over the whole block; default 0.03.
-  public var overallBound = 0.03
+  /// Allowed relative increase of MAPE, MAE and p90 pinball over the whole block; default 0.05.
+  ///
+  /// MAPE rewards a model that leans low, so an unbiased challenger may show a few per cent more of
+  /// it than a champion that drifted; the bound leaves room for that.
+  public var overallBound = 0.05
   /// The same in one slice; default 0.10.
   public var sliceBound = 0.10
   /// An increase in one slice that fails when the slice is surely worse at all; default 0.5.

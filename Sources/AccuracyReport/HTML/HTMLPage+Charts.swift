@@ -7,7 +7,7 @@ extension HTMLPage {
   var scatterSection: String {
     HTML.section(
       "scatter", "Predicted against actual",
-      "Every judged request; darker cells hold more. On the dashed diagonal the median "
+      "Every judged request; stronger cells hold more. On the dashed diagonal the median "
         + "prediction is exact; the dotted lines mark 1.5 times too much and too little.",
       each { target in
         let evaluation = report.challenger.target(target)

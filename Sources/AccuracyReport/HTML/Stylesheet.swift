@@ -1,5 +1,7 @@
-/// How the page looks. Colours are from Okabe and Ito's palette, which colour-blind people tell
-/// apart; every judgement also has a sign or a word.
+/// How the page looks.
+///
+/// Colours are from Okabe and Ito's palette, which colour-blind people tell apart; every
+/// judgement also has a sign or a word.
 enum Stylesheet {
   static let text =
     palette + """

@@ -115,7 +115,7 @@ public struct TargetEvaluation: Sendable, Codable, Hashable {
   public var slices: [SliceMetrics]
   /// The worst pairs of slices, worst first.
   public var worstCohorts: [SliceMetrics]
-  /// Would it meet a limit?
+  /// The model as a judge of limits.
   public var serviceLevels: [ServiceLevelRow]
   /// Predicted against actual; empty cells are left out.
   public var density: DensityGrid

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Would the request meet a limit? One head's answers against what happened.
+/// One head's answers to "would it meet the limit?" against what happened.
 public struct ServiceLevelRow: Sendable, Codable, Hashable {
   /// The limit, milliseconds.
   public var limitMilliseconds: Double
