@@ -48,10 +48,7 @@ let package = Package(
       name: "LatencyRegression",
       dependencies: ["LinearAlgebra", "LogReplay", "RequestLog", "RoutingRuntime", "CoefficientFile"],
       swiftSettings: swiftSettings),
-    .target(
-      name: "AccuracyReport",
-      dependencies: ["LogReplay", "RequestLog", "RoutingRuntime", "CoefficientFile"],
-      swiftSettings: swiftSettings),
+    .target(name: "AccuracyReport", swiftSettings: swiftSettings),
     .executableTarget(
       name: "glidepath",
       dependencies: [
@@ -85,8 +82,7 @@ let package = Package(
       name: "LatencyRegressionTests",
       dependencies: ["LatencyRegression", "LinearAlgebra", "LogReplay", "RequestLog", "TestSupport"],
       exclude: ["Solvers/Fixtures"]),
-    .testTarget(
-      name: "AccuracyReportTests", dependencies: ["AccuracyReport", "RequestLog", "TestSupport"]),
+    .testTarget(name: "AccuracyReportTests", dependencies: ["AccuracyReport"]),
     .testTarget(name: "GlidepathTests", dependencies: ["TestSupport", "CoefficientFile"]),
   ],
   swiftLanguageModes: [.v6],

@@ -161,6 +161,18 @@ private struct SyntheticNight {
         .contains("dropped-timeouts"))
   }
 
+  @Test func oneBurstOfEqualLatenciesIsNotATailCut() {
+    #expect(
+      codes { rows in
+        rows.removeAll { $0.ttftMilliseconds > 250 }
+        for row in rows.indices[500..<530] {
+          rows[row].ttftMilliseconds = 400
+          rows[row].championTTFTMilliseconds = 400
+          rows[row].e2eMilliseconds += 400
+        }
+      }.isEmpty)
+  }
+
   @Test func staleFileIsCaught() {
     #expect(
       codes { $0 = SyntheticNight(day: 0, seed: 1).rows }.contains("stale-file"))

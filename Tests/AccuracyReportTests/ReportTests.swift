@@ -140,6 +140,7 @@ import Testing
     #expect(Text.fixed(1.999, 2) == "2.00")
     #expect(Text.milliseconds(18) == "18.0 ms")
     #expect(Text.milliseconds(12_340) == "12.3 s")
+    #expect(Text.limit(milliseconds: 1_500) == "1.5 s")
     #expect(Text.count(-1_234_567) == "−1,234,567")
     #expect(Text.percent(0.123_4) == "12.3 %")
     #expect(Text.coordinate(.nan) == "0")

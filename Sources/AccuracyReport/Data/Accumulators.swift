@@ -12,14 +12,14 @@ struct LogSketch {
   private var zeroCount = 0
   private(set) var count = 0
   private var total = 0.0
-  /// The twenty largest values, ascending.
-  private var largest: [Double] = []
+  /// The twenty largest values, ascending, with their arrival in nanoseconds.
+  private var largest: [(value: Double, time: Int64)] = []
 
-  mutating func add(_ value: Double) {
+  mutating func add(_ value: Double, at time: Int64 = 0) {
     guard value.isFinite, value >= 0 else { return }
     count += 1
     total += value
-    keepLargest(value)
+    keepLargest(value, time)
     guard value > 0 else {
       zeroCount += 1
       return
@@ -28,12 +28,13 @@ struct LogSketch {
     bins[Int(min(max(position, 0), Double(Self.binCount - 1)))] += 1
   }
 
-  private mutating func keepLargest(_ value: Double) {
+  private mutating func keepLargest(_ value: Double, _ time: Int64) {
     if largest.count == 20 {
-      guard value > largest[0] else { return }
+      guard value > largest[0].value else { return }
       largest.removeFirst()
     }
-    largest.insert(value, at: largest.firstIndex { $0 > value } ?? largest.count)
+    let place = largest.firstIndex { $0.value > value } ?? largest.count
+    largest.insert((value, time), at: place)
   }
 
   func quantile(_ level: Double) -> Double {
@@ -46,15 +47,18 @@ struct LogSketch {
         return exp2((Double(bin) + 0.5) / Self.binsPerOctave + Self.lowestOctave)
       }
     }
-    return largest.last ?? .nan
+    return largest.last?.value ?? .nan
   }
 
   var summary: ColumnSummary? {
-    guard count > 0, let maximum = largest.last, let smallest = largest.first else { return nil }
+    guard count > 0, let maximum = largest.last?.value, let smallest = largest.first?.value
+    else { return nil }
+    let times = largest.map(\.time)
     return ColumnSummary(
       count: count, mean: total / Double(count),
       quantiles: [0.01, 0.1, 0.5, 0.9, 0.99].map(quantile), maximum: maximum,
-      tailRatio: largest.count == 20 && smallest > 0 ? maximum / smallest : .nan)
+      tailRatio: largest.count == 20 && smallest > 0 ? maximum / smallest : .nan,
+      tailSeconds: (Double(times.max() ?? 0) - Double(times.min() ?? 0)) / 1e9)
   }
 }
 

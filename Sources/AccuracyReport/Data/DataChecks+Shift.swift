@@ -149,11 +149,14 @@ extension DataChecks {
   }
 
   /// Latencies that stop dead where they used to tail off.
+  ///
+  /// One burst gives many equal latencies too, so the largest must lie far apart in time.
   func tailFindings(_ new: DatasetSummary, _ trained: DatasetSummary) -> [DataFinding] {
     [DatasetColumn.ttft, .e2e].compactMap { column in
       guard let now = new.pool.column(column), let before = trained.pool.column(column),
         now.count >= 2_000, before.count >= 2_000, before.tailRatio > 1.2,
-        now.tailRatio < 1.08, now.maximum < 0.9 * before.maximum
+        now.tailRatio < 1.08, now.maximum < 0.9 * before.maximum,
+        now.tailSeconds > 0.25 * new.durationSeconds
       else { return nil }
       return finding(
         "dropped-timeouts", .block, now.tailRatio, 1.08,

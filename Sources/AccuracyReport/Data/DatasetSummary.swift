@@ -98,6 +98,8 @@ public struct ColumnSummary: Sendable, Codable, Equatable {
   public var maximum: Double
   /// The largest value over the twentieth largest; near 1 when the tail is cut.
   public var tailRatio: Double
+  /// The time between the first and the last of those twenty, seconds.
+  public var tailSeconds: Double
 
   /// The median, to about 2 %.
   public var median: Double { quantiles.count > 2 ? quantiles[2] : .nan }

@@ -126,7 +126,7 @@ private struct GroupAccumulator: Sendable {
     last = max(last, row.receivedNanoseconds)
     accelerators[row.accelerator, default: 0] += 1
     for (index, column) in DatasetColumn.allCases.enumerated() {
-      sketches[index].add(row.value(column))
+      sketches[index].add(row.value(column), at: row.receivedNanoseconds)
     }
     if row.ttftMilliseconds > 0, row.championTTFTMilliseconds > 0 {
       residuals.add(log(row.ttftMilliseconds), log(row.championTTFTMilliseconds))

@@ -93,7 +93,7 @@ extension HTMLPage {
     func table(_ target: LatencyTarget) -> String {
       let rows = report.challenger.target(target).serviceLevels.map { row in
         [
-          "≤ \(Text.compact(row.limitMilliseconds)) ms <small>by \(row.head)</small>",
+          "≤ \(Text.limit(milliseconds: row.limitMilliseconds)) <small>by \(row.head)</small>",
           Text.percent(row.metShare), Text.percent(row.precision), Text.percent(row.recall),
           Text.count(row.truePositives), Text.count(row.falsePositives),
           Text.count(row.falseNegatives), Text.count(row.trueNegatives),

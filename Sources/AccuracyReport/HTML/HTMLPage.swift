@@ -91,7 +91,8 @@ struct HTMLPage {
 
   private func card(_ key: String, _ value: String, _ detail: String) -> String {
     "<div class=\"card\"><div class=\"k\">\(HTML.escape(key))</div><div class=\"v\">"
-      + "\(HTML.escape(value))</div><div class=\"d\">\(HTML.escape(detail))</div></div>"
+      + "\(HTML.escape(value))</div><div class=\"d\">"
+      + "\(HTML.escape(detail.replacing(" %", with: "\u{A0}%")))</div></div>"
   }
 
   private var navigation: String {

@@ -78,7 +78,7 @@ struct MarkdownPage {
     let rows = LatencyTarget.allCases.flatMap { target in
       report.challenger.target(target).serviceLevels.map { row in
         [
-          "\(target.title) ≤ \(Text.compact(row.limitMilliseconds)) ms by \(row.head)",
+          "\(target.title) ≤ \(Text.limit(milliseconds: row.limitMilliseconds)) by \(row.head)",
           Text.percent(row.metShare), Text.percent(row.precision), Text.percent(row.recall),
         ]
       }

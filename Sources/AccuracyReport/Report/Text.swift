@@ -52,6 +52,11 @@ enum Text {
       ? significant(value / 1_000) + " s" : significant(value) + " ms"
   }
 
+  /// A round limit: `0.5 ms`, `50 ms`, `1.5 s`.
+  static func limit(milliseconds value: Double) -> String {
+    value >= 1_000 ? compact(value / 1_000) + " s" : compact(value) + " ms"
+  }
+
   /// Three significant digits, zeros kept so that columns line up: 0.820, 18.0, 1,234.
   static func significant(_ value: Double) -> String {
     let size = abs(value)
