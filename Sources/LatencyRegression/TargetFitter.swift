@@ -25,7 +25,7 @@ struct TargetFitter {
   let threads: Int
 
   /// Where relative residuals start to count linearly.
-  static let huber = 0.1
+  static let huber = 0.2
   /// Rows on which terms are chosen.
   private static let selectionRows = 40_000
 

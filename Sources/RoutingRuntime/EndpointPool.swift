@@ -26,6 +26,7 @@ public struct EndpointPool: Sendable {
   struct RawPrediction: Sendable {
     var ttft = SIMD8<Double>(repeating: 0)
     var tpot = SIMD8<Double>(repeating: 0)
+    var regime = 0
   }
 
   /// The endpoints, in the order in which they were added.
@@ -129,7 +130,7 @@ public struct EndpointPool: Sendable {
     if let predicted = slots[index].predicted {
       ttftCorrection.observe(
         raw: slots[index].raw.ttft, corrected: predicted.ttft, actual: taken, endpoint: endpoint,
-        at: time)
+        regime: slots[index].raw.regime, at: time)
     }
   }
 
@@ -150,7 +151,8 @@ public struct EndpointPool: Sendable {
     if state.hasFirstToken { totals.decodingRequests -= 1 } else { totals.pendingRequests -= 1 }
     if let predicted = state.predicted, outputTokens > Self.judgedOutputTokens, tpot > 0 {
       tpotCorrection.observe(
-        raw: state.raw.tpot, corrected: predicted.tpot, actual: tpot, endpoint: endpoint, at: time)
+        raw: state.raw.tpot, corrected: predicted.tpot, actual: tpot, endpoint: endpoint,
+        regime: state.raw.regime, at: time)
     }
     slots[index].endpoint = -1
     freeSlots.append(handle.slot)
@@ -237,7 +239,9 @@ public struct EndpointPool: Sendable {
   private func raw(_ predictor: Predictor, _ endpoint: Int) -> RawPrediction {
     RawPrediction(
       ttft: predictor.ttft.heads(row, from: 0, group: groups[endpoint]),
-      tpot: predictor.tpot.heads(row, from: 0, group: groups[endpoint]))
+      tpot: predictor.tpot.heads(row, from: 0, group: groups[endpoint]),
+      regime: LiveCorrection.regime(
+        pendingRequests: row[Int(Feature.queuedRequests.rawValue)]))
   }
 
   private func corrected(
@@ -246,9 +250,11 @@ public struct EndpointPool: Sendable {
     let floor = Predictor.floorMilliseconds
     return Prediction(
       ttft: HeadValues(
-        ttftCorrection.corrected(raw.ttft, endpoint: endpoint, at: time), floor: floor),
+        ttftCorrection.corrected(raw.ttft, endpoint: endpoint, regime: raw.regime, at: time),
+        floor: floor),
       tpot: HeadValues(
-        tpotCorrection.corrected(raw.tpot, endpoint: endpoint, at: time), floor: floor),
+        tpotCorrection.corrected(raw.tpot, endpoint: endpoint, regime: raw.regime, at: time),
+        floor: floor),
       isExtrapolating: predictor.isExtrapolating(row, from: 0))
   }
 }

@@ -18,15 +18,24 @@ struct LiveCorrection: Sendable {
   private let model: CorrectionModel
   private let logBound: Double
   private var factors: [EndpointFactor] = []
-  /// Offsets of p50, p90, p95 and p99 on the log scale.
-  private var offsets = SIMD4<Double>(repeating: 0)
+  /// Per load regime, the offsets of p50, p90, p95 and p99 on the log scale.
+  private var offsets: [SIMD4<Double>]
 
   init(_ model: CorrectionModel) {
     self.model = model
     logBound = log(max(model.bound, 1))
+    offsets = [SIMD4<Double>](repeating: SIMD4(repeating: 0), count: Self.regimeCount)
   }
 
   mutating func addEndpoint() { factors.append(EndpointFactor()) }
+
+  /// How loaded an endpoint with `pendingRequests` ahead is: outcomes scatter differently when a
+  /// queue stands than when none does, so each regime has levels of its own.
+  static func regime(pendingRequests: Double) -> Int {
+    pendingRequests < 1 ? 0 : pendingRequests < 5 ? 1 : 2
+  }
+
+  private static let regimeCount = 3
 
   /// The factor of `endpoint` at `time`: 1 for none.
   func factor(_ endpoint: Int, at time: Double) -> Double {
@@ -49,10 +58,13 @@ struct LiveCorrection: Sendable {
   }
 
   /// `heads` times the endpoint's factor and the levels' offsets.
-  func corrected(_ heads: SIMD8<Double>, endpoint: Int, at time: Double) -> SIMD8<Double> {
+  func corrected(
+    _ heads: SIMD8<Double>, endpoint: Int, regime: Int, at time: Double
+  ) -> SIMD8<Double> {
     let common = factor(endpoint, at: time)
     var result = heads * common
-    for level in 0..<4 where offsets[level] != 0 { result[level + 1] *= exp(offsets[level]) }
+    let moves = offsets[regime]
+    for level in 0..<4 where moves[level] != 0 { result[level + 1] *= exp(moves[level]) }
     return result
   }
 
@@ -63,7 +75,8 @@ struct LiveCorrection: Sendable {
   ///   - corrected: What was predicted at dispatch.
   ///   - actual: ms, above 0.
   mutating func observe(
-    raw: SIMD8<Double>, corrected: HeadValues, actual: Double, endpoint: Int, at time: Double
+    raw: SIMD8<Double>, corrected: HeadValues, actual: Double, endpoint: Int, regime: Int,
+    at time: Double
   ) {
     guard actual > 0, actual.isFinite else { return }
     let current = logarithm(endpoint, at: time)
@@ -74,8 +87,9 @@ struct LiveCorrection: Sendable {
     for level in 0..<4 {
       let target = 1 - HeadValues.levels[level]
       let exceeded = actual > corrected.quantile(level) ? 1.0 : 0.0
-      let moved = offsets[level] + model.conformalStep * Self.steps[level] * (exceeded - target)
-      offsets[level] = min(max(moved, -Self.offsetBound), Self.offsetBound)
+      let moved =
+        offsets[regime][level] + model.conformalStep * Self.steps[level] * (exceeded - target)
+      offsets[regime][level] = min(max(moved, -Self.offsetBound), Self.offsetBound)
     }
   }
 
@@ -84,5 +98,5 @@ struct LiveCorrection: Sendable {
   private static let deadZone = 0.1
   private static let offsetBound = 1.5
   /// Higher levels are exceeded rarely, so each exceedance says more.
-  private static let steps = SIMD4<Double>(0.5, 0.7, 1.2, 6)
+  private static let steps = SIMD4<Double>(0.35, 0.6, 1.1, 6)
 }

@@ -14,10 +14,10 @@ internal import RoutingRuntime
 struct EngineCalibration {
   /// What is searched and how long.
   struct Configuration: Sendable {
-    /// Rounds of replay and fit.
-    var rounds = 8
+    /// Rounds of replay and fit after the trials.
+    var rounds = 4
     /// Rounds when a limit is tried out.
-    var trialRounds = 4
+    var trialRounds = 5
     /// Requests that are replayed: the newest.
     var sampleRows = 30_000
     /// Requests that are replayed when a limit is tried out.
@@ -77,25 +77,30 @@ struct EngineCalibration {
     maximumSequences = Self.sequenceLimit(log)
   }
 
+  /// One guess with what it led to.
+  private struct Trial: Sendable {
+    var limits: Limits
+    var engines: [EngineModel]
+    var error: Double
+  }
+
   /// Calibrates on rows `range`.
   func run(_ range: Range<Int>) throws(LinearAlgebraError) -> Result {
-    let trial = newest(range, configuration.trialRows)
-    var limits = Limits()
-    limits = try best(
-      configuration.tokenBudgets.map {
-        Limits(tokenBudget: $0, uplink: limits.uplink, gate: limits.gate)
-      }, on: trial)
+    let trialRange = newest(range, configuration.trialRows)
+    var best = try best(configuration.tokenBudgets.map { Limits(tokenBudget: $0) }, on: trialRange)
     let delays = configuration.uplinks.flatMap { uplink in
       configuration.gates.map {
-        Limits(tokenBudget: limits.tokenBudget, uplink: uplink, gate: $0)
+        Limits(tokenBudget: best.limits.tokenBudget, uplink: uplink, gate: $0)
       }
     }
-    limits = try best(delays, on: trial)
-    let sample = newest(range, configuration.sampleRows)
-    let (engines, error) = try calibrate(sample, limits: limits, rounds: configuration.rounds)
+    best = try self.best(delays, on: trialRange)
+    let final = try calibrate(
+      newest(range, configuration.sampleRows), limits: best.limits, rounds: configuration.rounds,
+      start: best.engines)
     return Result(
-      engines: engines, classes: classes,
-      assignment: EngineAssignment(engines: engines, engineOfSymbol: classOfSymbol), error: error)
+      engines: final.engines, classes: classes,
+      assignment: EngineAssignment(engines: final.engines, engineOfSymbol: classOfSymbol),
+      error: final.error)
   }
 
   private func newest(_ range: Range<Int>, _ count: Int) -> Range<Int> {
@@ -105,27 +110,35 @@ struct EngineCalibration {
   /// The candidate of least error; the earlier one where they tie within a thousandth.
   private func best(
     _ candidates: [Limits], on range: Range<Int>
-  ) throws(LinearAlgebraError) -> Limits {
-    let errors = RowBlocks(rowCount: candidates.count, blockRows: 1).map(threads: threads) {
-      rows -> Double in
-      let trial = try? calibrate(
-        range, limits: candidates[rows.lowerBound], rounds: configuration.trialRounds)
-      return trial?.error ?? .infinity
+  ) throws(LinearAlgebraError) -> Trial {
+    let trials = RowBlocks(rowCount: candidates.count, blockRows: 1).map(threads: threads) {
+      rows -> Trial? in
+      try? calibrate(
+        range, limits: candidates[rows.lowerBound], rounds: configuration.trialRounds, start: nil)
     }
-    var chosen = 0
-    for index in errors.indices where errors[index] < errors[chosen] * 0.999 { chosen = index }
-    return candidates[chosen]
+    var chosen: Trial?
+    for case .some(let trial) in trials
+    where trial.error < (chosen?.error ?? .infinity) * 0.999 || chosen == nil {
+      chosen = trial
+    }
+    guard let chosen else {
+      return try calibrate(range, limits: candidates[0], rounds: 1, start: nil)
+    }
+    return chosen
   }
 
   // MARK: - Rounds
 
+  /// Alternates replay and fit, from `start` or from a first guess.
   private func calibrate(
-    _ range: Range<Int>, limits: Limits, rounds: Int
-  ) throws(LinearAlgebraError) -> (engines: [EngineModel], error: Double) {
-    var engines = classes.indices.map { initialEngine($0, range, limits) }
+    _ range: Range<Int>, limits: Limits, rounds: Int, start: [EngineModel]?
+  ) throws(LinearAlgebraError) -> Trial {
+    var engines = start ?? classes.indices.map { initialEngine($0, range, limits) }
     var error = Double.infinity
     var best = engines
-    for round in 0..<rounds {
+    // An engine that is roughly right already may learn from longer gaps at once.
+    let first = start == nil ? 0 : configuration.trialRounds
+    for round in first..<(first + rounds) {
       let rows = replay(range, engines)
       let current = rows.error
       if current < error || round < 3 {
@@ -147,7 +160,9 @@ struct EngineCalibration {
       }
     }
     let final = replay(range, engines).error
-    return final <= error ? (engines, final) : (best, error)
+    return final <= error
+      ? Trial(limits: limits, engines: engines, error: final)
+      : Trial(limits: limits, engines: best, error: error)
   }
 
   /// Features of the first rounds, before the engines are roughly right: step, batch, context,
