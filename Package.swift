@@ -73,7 +73,15 @@ let package = Package(
     .testTarget(
       name: "RoutingRuntimeTests", dependencies: ["RoutingRuntime", "CoefficientFile", "TestSupport"]),
     .testTarget(name: "RequestLogTests", dependencies: ["RequestLog", "TestSupport"]),
-    .testTarget(name: "LogStoreTests", dependencies: ["LogStore", "RequestLog", "TestSupport"]),
+    .executableTarget(
+      name: "LogStoreCrashHelper", dependencies: ["LogStore", "RequestLog"],
+      path: "Tests/LogStoreCrashHelper", swiftSettings: swiftSettings),
+    .testTarget(
+      name: "LogStoreTests",
+      dependencies: [
+        "LogStore", "RequestLog", "LogStoreCrashHelper", "TestSupport",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ]),
     .testTarget(
       name: "LogReplayTests",
       dependencies: ["LogReplay", "RequestLog", "RoutingRuntime", "TestSupport"]),

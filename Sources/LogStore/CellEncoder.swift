@@ -12,9 +12,9 @@ enum ChunkValue: Sendable, Equatable {
 
 /// Writes columns as cells of equal width with decimal digits, so that plain SQL can read them.
 ///
-/// A missing value is a cell of spaces; a column whose rows are all alike is that one value. Numbers
-/// come back bit for bit: a fraction is written with the fewest decimals that give it back exactly,
-/// or, where nine are not enough, in its shortest full form.
+/// A missing value is a cell of spaces; a column whose rows are all alike is that one value.
+/// Numbers come back bit for bit: a fraction is written with the fewest decimals that give it back
+/// exactly, or, where nine are not enough, in its shortest full form.
 struct CellEncoder {
   /// The most decimals of the fast form.
   static let maximumDecimals = 9
@@ -99,7 +99,8 @@ struct CellEncoder {
         absent += 1
         continue
       }
-      isAlike = isAlike && number == reals[0]
+      // SQLite drops the sign of a zero.
+      isAlike = isAlike && number == reals[0] && (number != 0 || number.sign == .plus)
       isSigned = isSigned || number.sign == .minus
       most = max(most, number.magnitude)
       while decimals <= Self.maximumDecimals, !Self.isExact(number, decimals, isSingle) {

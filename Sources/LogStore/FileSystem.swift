@@ -68,7 +68,8 @@ enum FileSystem {
     return bytes
   }
 
-  /// Puts `bytes` at `path` as a whole or not at all: temporary file, fsync, rename, fsync of the folder.
+  /// Puts `bytes` at `path` as a whole or not at all: temporary file, fsync, rename, fsync of the
+  /// folder.
   static func replace(_ folder: String, _ name: String, with bytes: [UInt8]) throws(LogStoreError) {
     let temporary = "\(folder)/.\(name).\(getpid()).tmp"
     let file = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
@@ -106,6 +107,9 @@ enum FileSystem {
     try rename(temporary, to: "\(folder)/\(name)")
     try synchronizeFolder(folder)
   }
+
+  /// Removes a file or link, if it is there.
+  static func remove(_ path: String) { _ = unsafe unlink(path) }
 
   /// Where the link points; `nil` when there is no link.
   static func linkTarget(_ path: String) -> String? {
@@ -146,7 +150,8 @@ enum FileSystem {
     return names.sorted()
   }
 
-  /// The files that `pattern` names, in order of name; a plain path names itself, whatever is there.
+  /// The files that `pattern` names, in order of name; a plain path names itself, whatever is
+  /// there.
   static func expand(_ pattern: String) -> [String] {
     guard pattern != "-", size(pattern) == nil else { return [pattern] }
     var matches = unsafe glob_t()

@@ -1,8 +1,9 @@
 /// The identities of stored requests by day of arrival: how a request is told to be here already.
 ///
-/// A request is the same when its id and its day of arrival (UTC) are. The days that an ingest touches are
-/// loaded when first met: 8 bytes times at most 2.9 slots a request. Two different ids are taken for one
-/// with a probability of about *n*²/2⁶⁵ for *n* requests a day: 3·10⁻⁶ at ten million.
+/// A request is the same when its id and its day of arrival (UTC) are. The days that an ingest
+/// touches are loaded when first met: 8 bytes times at most 2.9 slots a request. Two different ids
+/// are taken for one with a probability of about *n*²/2⁶⁵ for *n* requests a day: 3·10⁻⁶ at ten
+/// million.
 struct IdentityLedger {
   static let dayNanoseconds: Int64 = 86_400_000_000_000
 

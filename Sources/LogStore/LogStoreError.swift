@@ -78,16 +78,16 @@ extension LogStoreError: CustomStringConvertible {
 extension LogStoreError {
   /// Runs `body` and turns what it throws into this module's error.
   static func mapping<Result>(
-    _ path: String, _ body: () throws -> Result
+    _ path: String, waited: Double, _ body: () throws -> Result
   ) throws(LogStoreError) -> Result {
     do {
       return try body()
     } catch let error as LogStoreError {
       throw error
     } catch let error as RequestLogError {
-      throw from(error)
+      throw from(error, path, waited)
     } catch let error as DatabaseError {
-      throw from(error, path)
+      throw from(error, path, waited)
     } catch let error as ChunkFault {
       throw .corrupt(path: path, detail: error.detail)
     } catch {
@@ -96,18 +96,23 @@ extension LogStoreError {
   }
 
   /// A handler of ours may have stopped the reader: then its error counts.
-  private static func from(_ error: RequestLogError) -> LogStoreError {
+  private static func from(
+    _ error: RequestLogError, _ path: String, _ waited: Double
+  ) -> LogStoreError {
     guard case .stopped(let inner) = error else { return .log(error) }
     if let inner = inner as? LogStoreError { return inner }
-    if let inner = inner as? DatabaseError { return from(inner, "the workspace") }
+    if let inner = inner as? ChunkFault { return .corrupt(path: path, detail: inner.detail) }
+    if let inner = inner as? DatabaseError { return from(inner, path, waited) }
     return .stopped(by: inner)
   }
 
-  private static func from(_ error: DatabaseError, _ path: String) -> LogStoreError {
+  private static func from(
+    _ error: DatabaseError, _ path: String, _ waited: Double
+  ) -> LogStoreError {
     let detail = error.message ?? "no details"
     switch error.resultCode {
     case .SQLITE_BUSY, .SQLITE_LOCKED:
-      return .locked(path: path, waitedSeconds: Workspace.lockWaitSeconds)
+      return .locked(path: path, waitedSeconds: waited)
     case .SQLITE_FULL: return .diskFull(path: path)
     case .SQLITE_CORRUPT: return .corrupt(path: path, detail: detail)
     case .SQLITE_NOTADB: return .notAWorkspace(path: path, detail: "the file is no database")

@@ -34,7 +34,7 @@ extension Workspace {
   /// What the workspace holds.
   public func statistics() throws(LogStoreError) -> StorageStatistics {
     let range = try timeRange()
-    return try LogStoreError.mapping(databasePath) {
+    return try guarded {
       try pool.read { database in
         func number(_ sql: String) throws -> Int64 {
           try Int64.fetchOne(database, sql: "SELECT " + sql) ?? 0
@@ -57,10 +57,12 @@ extension Workspace {
     }
   }
 
-  /// Reads everything and says what is wrong: damaged pages and chunks, requests stored twice, models
-  /// without their file, a champion that is no model. Empty when all is well.
+  /// Reads everything and says what is wrong; empty when all is well.
+  ///
+  /// It finds damaged pages and chunks, requests stored twice, models without their file, and a
+  /// champion that is no model.
   public func verify() throws(LogStoreError) -> [String] {
-    try LogStoreError.mapping(databasePath) {
+    try guarded {
       try pool.read { database in
         var faults = try String.fetchAll(database, sql: "PRAGMA quick_check").filter { $0 != "ok" }
         faults += try Row.fetchAll(database, sql: "PRAGMA foreign_key_check").map {
@@ -110,8 +112,8 @@ extension Workspace {
     return faults
   }
 
-  /// Removes requests that arrived more than `days` before `nowUnixNanoseconds`, and the quarantined
-  /// lines of ingests that are as old; gives the space back to the file system.
+  /// Removes requests that arrived more than `days` before `nowUnixNanoseconds`, and the
+  /// quarantined lines of ingests that are as old; gives the space back to the file system.
   ///
   /// Files stay known, so that their old requests do not come back with the next ingest.
   ///
@@ -126,7 +128,7 @@ extension Workspace {
     let now = nowUnixNanoseconds ?? Self.now() * 1_000_000_000
     let age = Int64(exactly: (max(0, days) * 86_400e9).rounded()) ?? .max
     let cutoff = max(0, now) - min(age, max(0, now))
-    return try LogStoreError.mapping(databasePath) {
+    return try guarded {
       let removed = try pool.write { database in
         let old = try Int64.fetchOne(
           database, sql: "SELECT sum(row_count) FROM request_chunks WHERE received_to < ?",

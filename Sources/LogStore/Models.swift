@@ -79,7 +79,7 @@ extension Workspace {
   public func record(model: ModelRecord, bytes: [UInt8]) throws(LogStoreError) {
     try Self.check(id: model.id)
     let hash = Self.contentHash(bytes)
-    try LogStoreError.mapping(databasePath) {
+    try guarded {
       try pool.write { database in
         let stored = try String.fetchOne(
           database, sql: "SELECT content_hash FROM models WHERE id = ?", arguments: [model.id])
@@ -112,7 +112,7 @@ extension Workspace {
 
   /// All models, the oldest first.
   public func models() throws(LogStoreError) -> [ModelRecord] {
-    try LogStoreError.mapping(databasePath) {
+    try guarded {
       try pool.read { database in
         try Row.fetchAll(database, sql: "SELECT * FROM models ORDER BY created_unix_s, id").map {
           ModelRecord(
@@ -129,7 +129,7 @@ extension Workspace {
   /// - Throws: `noSuchModel` when the model or the champion is not stored.
   @discardableResult
   public func record(evaluation: EvaluationRecord) throws(LogStoreError) -> Int64 {
-    try LogStoreError.mapping(databasePath) {
+    try guarded {
       try pool.write { database in
         for id in [evaluation.modelID, evaluation.championID].compactMap({ $0 }) {
           guard try Self.hasModel(id, database) else { throw LogStoreError.noSuchModel(id) }
@@ -153,7 +153,7 @@ extension Workspace {
 
   /// The evaluations of a model, `nil` for all, the oldest first.
   public func evaluations(of model: String? = nil) throws(LogStoreError) -> [EvaluationRecord] {
-    try LogStoreError.mapping(databasePath) {
+    try guarded {
       try pool.read { database in
         try Row.fetchAll(
           database, sql: "SELECT * FROM evaluations WHERE model_id = ?1 OR ?1 IS NULL ORDER BY id",

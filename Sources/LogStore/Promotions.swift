@@ -30,10 +30,10 @@ public struct Promotion: Sendable, Hashable {
   public var datasetFingerprint: String?
 }
 
-// The link `models/champion` is the truth, since it is what gateways read; the table is its history.
-// A change is written down as pending, then made by one rename, then marked done. Whoever finds a
-// pending row looks at the link: it shows whether the change was made. All of this happens under
-// SQLite's write lock, so a row is settled once.
+// The link `models/champion` is the truth, since it is what gateways read; the table is its
+// history. A change is written down as pending, then made by one rename, then marked done. Whoever
+// finds a pending row looks at the link: it shows whether the change was made. All of this happens
+// under SQLite's write lock, so a row is settled once.
 extension Workspace {
   /// The link that gateways read.
   public var championPath: String { modelsDirectory + "/champion" }
@@ -48,8 +48,8 @@ extension Workspace {
 
   /// Makes a stored model the champion, in one step for every reader of the link.
   ///
-  /// When it returns, link and history outlive a crash; a crash meanwhile leaves the old champion or
-  /// the new one, and the history is set right at the next opening. Promoting the champion again
+  /// When it returns, link and history outlive a crash; a crash meanwhile leaves the old champion
+  /// or the new one, and the history is set right at the next opening. Promoting the champion again
   /// changes nothing.
   ///
   /// - Parameters:
@@ -83,7 +83,7 @@ extension Workspace {
 
   /// All changes of the champion, the oldest first.
   public func history() throws(LogStoreError) -> [Promotion] {
-    try LogStoreError.mapping(databasePath) {
+    try guarded {
       try pool.read { database in
         try Row.fetchAll(
           database, sql: "SELECT * FROM promotions WHERE state = 'done' ORDER BY id"
@@ -103,7 +103,7 @@ extension Workspace {
     _ kind: Promotion.Kind,
     _ choose: (String?, Database) throws -> (model: String, reason: String, evaluation: Int64?)
   ) throws(LogStoreError) -> String {
-    try LogStoreError.mapping(databasePath) {
+    try guarded {
       let intent = try pool.write { database -> (id: Int64, model: String)? in
         try settlePending(database)
         let choice = try choose(champion(), database)
@@ -139,7 +139,7 @@ extension Workspace {
 
   /// Sets the history right after a crash, and writes down a link that was moved by hand.
   func reconcileChampion() throws(LogStoreError) {
-    try LogStoreError.mapping(databasePath) {
+    try guarded {
       let isRight = try pool.read { database in
         let last = try Row.fetchOne(
           database,

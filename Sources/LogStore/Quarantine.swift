@@ -26,7 +26,7 @@ extension Workspace {
   ///
   /// - Parameter limit: The most lines.
   public func quarantine(limit: Int = 100) throws(LogStoreError) -> [QuarantinedLine] {
-    try LogStoreError.mapping(databasePath) {
+    try guarded {
       try pool.read { database in
         try Row.fetchAll(
           database, sql: "SELECT * FROM quarantine ORDER BY id DESC LIMIT ?", arguments: [limit]
@@ -42,7 +42,7 @@ extension Workspace {
 
   /// How many lines were quarantined for each reason.
   public func quarantineReasons() throws(LogStoreError) -> [String: Int64] {
-    try LogStoreError.mapping(databasePath) {
+    try guarded {
       try pool.read { database in
         let rows = try Row.fetchAll(
           database, sql: "SELECT reason, count(*) FROM quarantine GROUP BY reason")

@@ -2,8 +2,8 @@ import RequestLog
 
 /// A 128-bit digest of requests that does not depend on their order.
 ///
-/// Each request's values are hashed on their own; the digest of many is the sum of theirs modulo 2¹²⁸,
-/// so that chunks add up and a row taken out can be subtracted.
+/// Each request's values are hashed on their own; the digest of many is the sum of theirs modulo
+/// 2¹²⁸, so that chunks add up and a row taken out can be subtracted.
 struct RowDigest: Sendable, Equatable {
   private(set) var high: UInt64 = 0
   private(set) var low: UInt64 = 0

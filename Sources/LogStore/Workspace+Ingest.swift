@@ -7,11 +7,13 @@ extension Workspace {
 
   /// Takes the requests of `inputs` (paths, patterns, "-") that are not stored yet.
   ///
-  /// Each file is one transaction. A file that was ingested before is not read again, or only from where it
-  /// has grown; a request that is stored already, from whatever file, is counted as a duplicate. An ingest
-  /// that throws changes nothing: files that it had committed before are taken back.
+  /// Each file is one transaction. A file that was ingested before is not read again, or only from
+  /// where it has grown; a request that is stored already, from whatever file, is counted as a
+  /// duplicate. An ingest that throws changes nothing: files that it had committed before are taken
+  /// back.
   ///
-  /// - Throws: `log` for an input that cannot be read or has too many bad lines; `locked`, `diskFull`.
+  /// - Throws: `log` for an input that cannot be read or has too many bad lines; `locked`,
+  ///   `diskFull`.
   public func ingest(
     _ inputs: [String], configuration: LogReader.Configuration,
     progress: LogReader.ProgressHandler? = nil
@@ -23,7 +25,7 @@ extension Workspace {
     var done: Int64 = 0
     do {
       for (path, size) in zip(paths, sizes) {
-        try LogStoreError.mapping(databasePath) {
+        try guarded {
           let before = done
           try ingest(path, &run) { progress?(before + $0, total) }
         }
@@ -139,7 +141,7 @@ extension Workspace {
   /// Undoes the files that a failed ingest had committed.
   private func takeBack(_ undo: IngestUndo) throws(LogStoreError) {
     if undo.created.isEmpty, undo.changed.isEmpty { return }
-    try LogStoreError.mapping(databasePath) {
+    try guarded {
       try pool.write { database in
         for table in ["request_chunks", "quarantine"] {
           try database.execute(

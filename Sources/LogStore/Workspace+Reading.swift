@@ -5,9 +5,9 @@ public import RequestLog
 extension Workspace {
   /// Hands out the stored requests in order of arrival, then of identity, in batches.
   ///
-  /// The order, the names' symbols (sorted by name) and the batches depend on what is stored, not on the
-  /// order of the ingests; only ``LoggedRequest/fileIndex`` (the row in `files`) does. All batches show
-  /// the store at one moment, whatever other processes write meanwhile.
+  /// The order, the names' symbols (sorted by name) and the batches depend on what is stored, not
+  /// on the order of the ingests; only ``LoggedRequest/fileIndex`` (the row in `files`) does. All
+  /// batches show the store at one moment, whatever other processes write meanwhile.
   ///
   /// - Parameters:
   ///   - window: Arrivals, Unix nanoseconds, both ends included; `nil` for all.
@@ -19,7 +19,7 @@ extension Workspace {
     _ body: (RequestBatch, SymbolTable) throws -> Void
   ) throws(LogStoreError) {
     let window = window ?? Int64.min...Int64.max
-    try LogStoreError.mapping(databasePath) {
+    try guarded {
       try pool.read { database in
         let names = try StoredNames(database)
         var merger = ChunkMerger(window: window)
@@ -60,7 +60,7 @@ extension Workspace {
 
   /// The first and the last arrival, Unix nanoseconds; `nil` for an empty store.
   public func timeRange() throws(LogStoreError) -> ClosedRange<Int64>? {
-    try LogStoreError.mapping(databasePath) {
+    try guarded {
       try pool.read { database in
         let row = try Row.fetchOne(
           database, sql: "SELECT min(received_from), max(received_to) FROM request_chunks")
@@ -79,8 +79,8 @@ extension Workspace {
 
   /// A digest of the requests that arrived in `window`, `nil` for all: 32 hexadecimal digits.
   ///
-  /// It depends on every value of every request and on nothing else: not on the order of ingests, on
-  /// files, or on how the requests are packed.
+  /// It depends on every value of every request and on nothing else: not on the order of ingests,
+  /// on files, or on how the requests are packed.
   public func datasetFingerprint(
     window: ClosedRange<Int64>? = nil
   ) throws(LogStoreError) -> String {
@@ -92,7 +92,7 @@ extension Workspace {
     of window: ClosedRange<Int64>?
   ) throws(LogStoreError) -> (count: Int64, digest: RowDigest) {
     let window = window ?? Int64.min...Int64.max
-    return try LogStoreError.mapping(databasePath) {
+    return try guarded {
       try pool.read { database in
         var count: Int64 = 0
         var digest = RowDigest()
@@ -140,7 +140,8 @@ extension Workspace {
   }
 }
 
-/// The names of the store as a symbol table, sorted, so that symbols do not tell of the ingests' order.
+/// The names of the store as a symbol table, sorted, so that symbols do not tell of the ingests'
+/// order.
 struct StoredNames {
   var table = SymbolTable()
   /// The symbol by name id.
