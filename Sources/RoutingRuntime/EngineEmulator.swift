@@ -1,4 +1,5 @@
 public import CoefficientFile
+internal import Glibc
 
 /// A model of one endpoint's engine, kept in step with the real one by the events a gateway sees.
 ///
@@ -52,6 +53,7 @@ public struct EngineEmulator: Sendable {
   var stepsSinceBoundary = 0.0
   /// How much slower the engine runs than its model says, tracked from step ends.
   public private(set) var slowness = 1.0
+  private var slownessLogarithm = 0.0
   /// Counts changes, so that a forecast can be kept until the next.
   var version: UInt64 = 0
   /// Records step lengths for calibration; `nil` in serving.
@@ -292,8 +294,11 @@ public struct EngineEmulator: Sendable {
     if isGapClean, isClean, stepsSinceBoundary > 0, elapsed > 0 {
       trace?.record(elapsedMilliseconds: elapsed, predictedMilliseconds: predictedSinceBoundary)
       if stepsSinceBoundary <= Self.trackedSteps {
-        let ratio = min(max(elapsed / predictedSinceBoundary, 0.6), 1.6)
-        slowness = min(max(slowness * (1 + Self.trackingGain * (ratio - 1)), 0.25), 8)
+        let surprise = (elapsed / predictedSinceBoundary - 1) / Self.surpriseScale
+        slownessLogarithm += Self.trackingStep * min(max(surprise, -1), 1)
+        slownessLogarithm = min(max(slownessLogarithm, -1.5), 1.5)
+        let outside = max(0, abs(slownessLogarithm) - Self.deadZone)
+        slowness = exp(slownessLogarithm < 0 ? -outside : outside)
       }
     }
     trace?.clear()
@@ -307,8 +312,12 @@ public struct EngineEmulator: Sendable {
   private static let overdueShare = 0.03
   /// Over more steps than this, a boundary may belong to the step before or after.
   private static let trackedSteps = 3.0
-  /// The share of a gap's surprise that enters ``slowness``.
-  private static let trackingGain = 0.0
+  /// A gap moves ``slowness`` by at most this, on the log scale: it follows the median gap.
+  private static let trackingStep = 0.004
+  /// Relative surprise that moves it fully.
+  private static let surpriseScale = 0.1
+  /// Slowness within this is taken for noise.
+  private static let deadZone = 0.2
 }
 
 /// The step features summed between two seen step ends, for calibration.

@@ -20,11 +20,14 @@ struct LiveCorrection: Sendable {
   private var factors: [EndpointFactor] = []
   /// Per load regime, the offsets of p50, p90, p95 and p99 on the log scale.
   private var offsets: [SIMD4<Double>]
+  /// Per load regime, what the offsets multiply the heads by: 1 for the mean, then their powers of e.
+  private var levelFactors: [SIMD8<Double>]
 
   init(_ model: CorrectionModel) {
     self.model = model
     logBound = log(max(model.bound, 1))
     offsets = [SIMD4<Double>](repeating: SIMD4(repeating: 0), count: Self.regimeCount)
+    levelFactors = [SIMD8<Double>](repeating: SIMD8(repeating: 1), count: Self.regimeCount)
   }
 
   mutating func addEndpoint() { factors.append(EndpointFactor()) }
@@ -61,11 +64,7 @@ struct LiveCorrection: Sendable {
   func corrected(
     _ heads: SIMD8<Double>, endpoint: Int, regime: Int, at time: Double
   ) -> SIMD8<Double> {
-    let common = factor(endpoint, at: time)
-    var result = heads * common
-    let moves = offsets[regime]
-    for level in 0..<4 where moves[level] != 0 { result[level + 1] *= exp(moves[level]) }
-    return result
+    heads * factor(endpoint, at: time) * levelFactors[regime]
   }
 
   /// Learns from an outcome.
@@ -90,6 +89,7 @@ struct LiveCorrection: Sendable {
       let moved =
         offsets[regime][level] + model.conformalStep * Self.steps[level] * (exceeded - target)
       offsets[regime][level] = min(max(moved, -Self.offsetBound), Self.offsetBound)
+      levelFactors[regime][level + 1] = exp(offsets[regime][level])
     }
   }
 

@@ -68,91 +68,10 @@ public struct Prediction: Sendable, Hashable {
   }
 }
 
-/// One target's terms and heads, laid out for evaluation.
-struct CompiledTarget: Sendable {
-  private struct CompiledFactor: Sendable {
-    var feature: Int
-    var transform: Factor.Transform
-    var knot: Double
-
-    init(_ factor: Factor) {
-      feature = Int(factor.feature)
-      transform = factor.transform
-      knot = factor.knot
-    }
-
-    func value(_ row: [Double], _ start: Int) -> Double {
-      let x = row[start + feature]
-      switch transform {
-      case .identity: return x
-      case .capped: return min(x, knot)
-      case .hinge: return max(0, x - knot)
-      case .above: return x > knot ? 1 : 0
-      }
-    }
-  }
-
-  private let first: [CompiledFactor]
-  private let second: [CompiledFactor?]
-  private let intercepts: SIMD8<Double>
-  private let calibrations: SIMD8<Double>
-  /// Per group, then per term: the heads' coefficients.
-  private let coefficients: [SIMD8<Double>]
-
-  /// - Parameter groupScales: One array per group; empty arrays scale nothing.
-  init(_ target: TargetModel, groupScales: [[Float]]) {
-    first = target.terms.map { CompiledFactor($0.first) }
-    second = target.terms.map { $0.second.map(CompiledFactor.init) }
-    var intercepts = SIMD8<Double>(repeating: 0)
-    var calibrations = SIMD8<Double>(repeating: 1)
-    for (index, head) in target.heads.prefix(5).enumerated() {
-      intercepts[index] = head.intercept
-      calibrations[index] = head.calibration
-    }
-    self.intercepts = intercepts
-    self.calibrations = calibrations
-    var all: [SIMD8<Double>] = []
-    for scales in groupScales {
-      for term in target.terms.indices {
-        var vector = SIMD8<Double>(repeating: 0)
-        for (index, head) in target.heads.prefix(5).enumerated() {
-          let scale = scales.indices.contains(term) ? Double(scales[term]) : 1
-          vector[index] = head.coefficients[term] * scale
-        }
-        all.append(vector)
-      }
-    }
-    coefficients = all
-  }
-
-  /// The heads before live correction.
-  ///
-  /// - Complexity: O(terms), no allocation.
-  func heads(_ row: [Double], from start: Int, group: Int) -> SIMD8<Double> {
-    var sum = intercepts
-    let base = group * first.count
-    for term in first.indices {
-      var x = first[term].value(row, start)
-      if let factor = second[term] { x *= factor.value(row, start) }
-      sum += coefficients[base + term] * x
-    }
-    return sum * calibrations
-  }
-
-  /// Each term's contribution to head `head`, ms; then the intercept.
-  func contributions(_ row: [Double], group: Int, head: Int) -> [Double] {
-    let base = group * first.count
-    var parts = first.indices.map { term in
-      let x = first[term].value(row, 0) * (second[term]?.value(row, 0) ?? 1)
-      return coefficients[base + term][head] * x * calibrations[head]
-    }
-    parts.append(intercepts[head] * calibrations[head])
-    return parts
-  }
-}
-
 /// A model compiled for evaluation; immutable, so that it can be shared and swapped.
-public struct Predictor: Sendable {
+///
+/// A class, so that handing it on costs one reference and not one for each array of the model.
+public final class Predictor: Sendable {
   /// Why a model cannot be used by this runtime.
   public enum Refusal: Sendable, Hashable {
     /// The file's features are not this runtime's.
@@ -168,15 +87,23 @@ public struct Predictor: Sendable {
   public let model: GlideModel
   let ttft: CompiledTarget
   let tpot: CompiledTarget
-  private let supportedFeatures: [Int]
+  private let supportedRanges: [SupportedRange]
+
+  /// A feature that some term uses, and the values for which the model may be trusted.
+  private struct SupportedRange: Sendable {
+    var feature: Int
+    var low: Double
+    var high: Double
+  }
 
   private init(
-    model: GlideModel, ttft: CompiledTarget, tpot: CompiledTarget, supportedFeatures: [Int]
+    model: GlideModel, ttft: CompiledTarget, tpot: CompiledTarget,
+    supportedRanges: [SupportedRange]
   ) {
     self.model = model
     self.ttft = ttft
     self.tpot = tpot
-    self.supportedFeatures = supportedFeatures
+    self.supportedRanges = supportedRanges
   }
 
   /// Compiles `model`, or says why it cannot be used.
@@ -196,7 +123,15 @@ public struct Predictor: Sendable {
         model: model,
         ttft: CompiledTarget(model.ttft, groupScales: [[]] + model.groups.map(\.ttftScales)),
         tpot: CompiledTarget(model.tpot, groupScales: [[]] + model.groups.map(\.tpotScales)),
-        supportedFeatures: used.sorted().map(Int.init).filter { $0 < model.support.count }))
+        supportedRanges: used.sorted().map(Int.init).filter { $0 < model.support.count }
+          .map { range(of: $0, model.support[$0]) }))
+  }
+
+  /// The training range, widened by a tenth at both ends.
+  private static func range(of feature: Int, _ support: FeatureSupport) -> SupportedRange {
+    let margin = 0.1 * Double(support.high - support.low)
+    return SupportedRange(
+      feature: feature, low: Double(support.low) - margin, high: Double(support.high) + margin)
   }
 
   private static func isWellFormed(_ target: TargetModel) -> Bool {
@@ -226,11 +161,11 @@ public struct Predictor: Sendable {
 
   /// Whether a feature used by the model lies outside its training range by over a tenth.
   func isExtrapolating(_ row: [Double], from start: Int) -> Bool {
-    for feature in supportedFeatures {
-      let support = model.support[feature]
-      let margin = 0.1 * Double(support.high - support.low)
-      let x = row[start + feature]
-      if x > Double(support.high) + margin || x < Double(support.low) - margin { return true }
+    let supported = supportedRanges
+    let ranges = supported.span
+    for index in ranges.indices {
+      let x = row[start + ranges[index].feature]
+      if x > ranges[index].high || x < ranges[index].low { return true }
     }
     return false
   }

@@ -9,8 +9,10 @@ struct StepFit {
   let pooled: NormalMatrix
   let own: NormalMatrix
 
-  /// How many of a class's own rows the pool's experience is worth.
-  private static let priorRows = 60.0
+  /// How many of a class's own rows the pool's shape is worth to a class without any…
+  private static let priorRows = 800.0
+  /// …and the own rows at which that worth has halved: who has data needs no prior.
+  private static let halvingRows = 300.0
   /// Relative to each column's scale: collinear step features share their effect.
   private static let ridge = 1e-6
 
@@ -33,7 +35,8 @@ struct StepFit {
         denominator += prior[index] * mineImage[index]
       }
       let speed = denominator > 0 ? min(max(numerator / denominator, 0.05), 20) : 1
-      let share = Self.priorRows / Double(max(all.rowCount, 1))
+      let worth = Self.priorRows / (1 + Double(mine.rowCount) / Self.halvingRows)
+      let share = worth / Double(max(all.rowCount, 1))
       var gram = mine.gram
       for index in gram.elements.indices {
         gram.elements[index] += share * all.gram.elements[index]
