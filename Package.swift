@@ -39,6 +39,7 @@ let package = Package(
     .target(
       name: "LogStore",
       dependencies: ["RequestLog", .product(name: "GRDB", package: "GRDB.swift")],
+      exclude: ["Schema.md"],
       swiftSettings: swiftSettings),
     .target(
       name: "LogReplay", dependencies: ["RequestLog", "RoutingRuntime", "CoefficientFile"],

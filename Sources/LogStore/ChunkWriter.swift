@@ -9,6 +9,9 @@ import Synchronization
 struct ChunkWriter {
   /// Batches that are packed at the same time; bounds the memory.
   static let depth = 4
+  /// Identities that are kept in memory; a log is roughly in order of time, so days that were
+  /// forgotten are hardly met again.
+  var identityLimit = 4_000_000
 
   private let database: Database
   private let insert: Statement
@@ -40,6 +43,8 @@ struct ChunkWriter {
     _ batch: RequestBatch, _ symbols: SymbolTable, _ ledger: inout IdentityLedger
   ) throws {
     try extendNames(symbols)
+    // Only here: what this batch has added to a day is not in the store yet.
+    ledger.trim(above: identityLimit)
     var rows: [LoggedRequest] = []
     rows.reserveCapacity(batch.rows.count)
     var isSorted = true
@@ -47,7 +52,8 @@ struct ChunkWriter {
       let identity = batch.rows[index].identityHigh
       let received = batch.rows[index].receivedNanoseconds
       let isNew = try ledger.insert(identity, received: received) { day in
-        try loadIdentities(day)
+        try finish()
+        return try loadIdentities(day)
       }
       guard isNew else { continue }
       if let last = rows.last { isSorted = isSorted && last.isBefore(batch.rows[index]) }

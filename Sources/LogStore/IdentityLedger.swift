@@ -28,9 +28,13 @@ struct IdentityLedger {
     return latest.insert(identity)
   }
 
-  /// Forgets everything once more than `limit` identities are held.
+  /// Forgets days, the earliest first, while more than `limit` identities are held; not the latest
+  /// one met.
   mutating func trim(above limit: Int) {
-    if days.values.reduce(latest.count, { $0 + $1.count }) > limit { self = IdentityLedger() }
+    var held = days.values.reduce(latest.count) { $0 + $1.count }
+    while held > limit, let day = days.keys.min() {
+      held -= days.removeValue(forKey: day)?.count ?? 0
+    }
   }
 }
 

@@ -2,9 +2,6 @@ import GRDB
 public import RequestLog
 
 extension Workspace {
-  /// Identities that are kept in memory from one file to the next.
-  private static let identityLimit = 16_000_000
-
   /// Takes the requests of `inputs` (paths, patterns, "-") that are not stored yet.
   ///
   /// Each file is one transaction. A file that was ingested before is not read again, or only from
@@ -31,7 +28,6 @@ extension Workspace {
         }
         done += size ?? 0
         progress?(done, total)
-        run.ledger.trim(above: Self.identityLimit)
       }
     } catch {
       try takeBack(run.undo)

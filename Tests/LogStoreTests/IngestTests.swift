@@ -218,4 +218,33 @@ import Testing
     #expect(last.0 == size)
     #expect(last.1 == size)
   }
+
+  /// Days that were forgotten are loaded again, with what is still being packed.
+  @Test(arguments: [0, 250, 1_000_000])
+  func requestsOfForgottenDaysAreStillKnown(limit: Int) throws {
+    let day: Int64 = 86_400_000_000_000
+    let lines = (0..<3).map {
+      logLines($0 * 100..<$0 * 100 + 100, start: day * (20_000 + Int64($0)))
+    }
+    let order = [lines[0], lines[1], lines[2], lines[0], lines[1], lines[0], lines[2]]
+    var ledger = IdentityLedger()
+    let counts = try workspace.pool.write { database -> [Int64] in
+      try database.execute(
+        sql: """
+          INSERT INTO ingests VALUES (1, 0);
+          INSERT INTO files VALUES (1, 'a', '', '', 0, 0, 0, 0, 0, 0, 0, 1, 1)
+          """)
+      var writer = try ChunkWriter(database, ingestID: 1, fileID: 1)
+      writer.identityLimit = limit
+      for text in order {
+        var reader = LogReader(try LogReader.Configuration(threads: 1))
+        let contents = try reader.readAll([try folder.write(text, to: "part.jsonl")])
+        try writer.add(contents.batch, reader.symbols, &ledger)
+      }
+      try writer.finish()
+      return [writer.added, writer.duplicates]
+    }
+    #expect(counts == [300, 400])
+    #expect(try workspace.verify() == [])
+  }
 }
