@@ -146,9 +146,27 @@ extension Workspace {
       try pool.writeWithoutTransaction { database in
         _ = try Row.fetchAll(database, sql: "PRAGMA incremental_vacuum")
       }
+      try shrinkWAL()
       return removed
     }
   }
+
+  /// Empties a long write-ahead log, whose content SQLite has moved to the database at the commit,
+  /// unless another process is reading it.
+  func shrinkWAL() throws(LogStoreError) {
+    guard (FileSystem.size(databasePath + "-wal") ?? 0) > Self.longWAL else { return }
+    try guarded {
+      try pool.writeWithoutTransaction { database in
+        try database.execute(sql: "PRAGMA busy_timeout = 0")
+        // It answers that somebody is reading by a row, or by an error.
+        _ = try? Row.fetchAll(database, sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+        try database.execute(sql: "PRAGMA busy_timeout = \(Int(lockWaitSeconds * 1000))")
+      }
+    }
+  }
+
+  /// Bytes of the write-ahead log that are kept.
+  private static let longWAL: Int64 = 1 << 24
 
   /// Packs the chunks that lie on both sides of `cutoff` anew, without what is before it.
   private static func trimChunks(before cutoff: Int64, _ database: Database) throws -> Int64 {

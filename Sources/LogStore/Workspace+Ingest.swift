@@ -33,6 +33,7 @@ extension Workspace {
       try takeBack(run.undo)
       throw error
     }
+    try shrinkWAL()
     return run.summary
   }
 
