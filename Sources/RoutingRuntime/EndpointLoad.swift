@@ -86,7 +86,9 @@ public struct EndpointLoad: Sendable {
 
   // MARK: - Events
 
-  /// A request was sent here. Returns the prefill work that it brings, ms.
+  /// A request was sent here.
+  ///
+  /// - Returns: The prefill work that it brings, ms.
   mutating func dispatched(
     slot: Int32, _ request: RequestShape, forecast: EngineForecast, at time: Double
   ) -> Double {
@@ -133,6 +135,8 @@ public struct EndpointLoad: Sendable {
   }
 
   mutating func observe(_ snapshot: EngineSnapshot) { self.snapshot = snapshot }
+
+  mutating func replaceEngine(with model: EngineModel) { engine.replace(with: model) }
 
   // MARK: - Features
 

@@ -37,8 +37,10 @@ public struct EndpointPool: Sendable {
   private var work = DecayedSum()
   private var fastWork = DecayedSum()
   private var recentExcess = RecentMean(initial: 0, gain: 0.1)
-  private var predictor: Predictor?
+  /// What it predicts with; `nil` while it only follows the load.
+  public private(set) var predictor: Predictor?
   private var groups: [Int] = []
+  private var names: [EndpointName?] = []
   private var ttftCorrection = LiveCorrection(.none)
   private var tpotCorrection = LiveCorrection(.none)
   private var row = [Double](repeating: 0, count: Feature.count)
@@ -62,9 +64,57 @@ public struct EndpointPool: Sendable {
   public mutating func addEndpoint(engine: EngineModel, group: Int = 0) -> Int {
     endpoints.append(EndpointLoad(engine: engine))
     groups.append(group)
+    names.append(nil)
     ttftCorrection.addEndpoint()
     tpotCorrection.addEndpoint()
     return endpoints.count - 1
+  }
+
+  /// What models know an endpoint by.
+  private struct EndpointName: Sendable {
+    var endpoint: String
+    var accelerator: String
+  }
+
+  /// Adds an endpoint by name and returns its index; each installed model finds its group anew.
+  ///
+  /// - Parameter engine: What it runs while there is no predictor.
+  public mutating func addEndpoint(
+    named name: String, accelerator: String, engine: EngineModel
+  ) -> Int {
+    let place = predictor?.group(endpoint: name, accelerator: accelerator)
+    let known = predictor.flatMap { predictor in
+      place.map { predictor.model.engines[$0.engine] }
+    }
+    let index = addEndpoint(engine: known ?? engine, group: place?.group ?? 0)
+    names[index] = EndpointName(endpoint: name, accelerator: accelerator)
+    return index
+  }
+
+  /// Predicts with `newer` from now on; requests in flight and all that was seen of the load stay.
+  ///
+  /// Named endpoints move to their group and engine in the new model; others keep their engine, and
+  /// their group if the new model has it. Live corrections begin anew: they said how the old model
+  /// erred, and the new one was fitted on later data. Outcomes of requests that the old model
+  /// predicted do not enter them.
+  ///
+  /// - Complexity: O(endpoints); allocates, so it belongs between requests.
+  public mutating func install(_ newer: Predictor) {
+    predictor = newer
+    ttftCorrection = LiveCorrection(newer.model.correction)
+    tpotCorrection = LiveCorrection(newer.model.correction)
+    for index in endpoints.indices {
+      ttftCorrection.addEndpoint()
+      tpotCorrection.addEndpoint()
+      if let name = names[index] {
+        let place = newer.group(endpoint: name.endpoint, accelerator: name.accelerator)
+        groups[index] = place.group
+        endpoints[index].replaceEngine(with: newer.model.engines[place.engine])
+      } else if groups[index] > newer.model.groups.count {
+        groups[index] = 0
+      }
+    }
+    for index in slots.indices { slots[index].predicted = nil }
   }
 
   /// Requests in flight.
@@ -112,7 +162,9 @@ public struct EndpointPool: Sendable {
     return Handle(slot: slot, generation: slots[index].generation)
   }
 
-  /// The first token of a request came back. Unknown handles are ignored.
+  /// The first token of a request came back.
+  ///
+  /// Unknown handles are ignored.
   public mutating func firstToken(_ handle: Handle, at time: Double) {
     guard let index = live(handle), !slots[index].hasFirstToken else { return }
     let endpoint = Int(slots[index].endpoint)

@@ -31,10 +31,10 @@ public struct EngineEmulator: Sendable {
 
   /// The length of a step.
   public private(set) var stepModel: StepModel
-  let tokenBudget: Double
-  let maximumSequences: Double
-  let uplinkMilliseconds: Double
-  let downlinkMilliseconds: Double
+  private(set) var tokenBudget: Double
+  private(set) var maximumSequences: Double
+  private(set) var uplinkMilliseconds: Double
+  private(set) var downlinkMilliseconds: Double
 
   var queue: [QueuedPrompt] = []
   var queueHead = 0
@@ -72,6 +72,17 @@ public struct EngineEmulator: Sendable {
     downlinkMilliseconds = engine.downlinkMilliseconds
     queue.reserveCapacity(2 * capacity)
     decoding.reserveCapacity(capacity)
+  }
+
+  /// Runs on as `engine`: what is queued and running stays, from the next step on at its speed.
+  mutating func replace(with engine: EngineModel) {
+    stepModel = StepModel(coefficients: engine.stepCoefficients)
+    tokenBudget = max(engine.tokenBudget, 1)
+    maximumSequences = max(engine.maximumSequences, 1)
+    uplinkMilliseconds = engine.uplinkMilliseconds
+    downlinkMilliseconds = engine.downlinkMilliseconds
+    slowness = 1
+    version &+= 1
   }
 
   /// Requests in the batch, past their prompts.

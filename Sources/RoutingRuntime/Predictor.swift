@@ -76,7 +76,8 @@ public final class Predictor: Sendable {
   public enum Refusal: Sendable, Hashable {
     /// The file's features are not this runtime's.
     case schemaMismatch(found: UInt64, expected: UInt64)
-    /// A term names a feature that does not exist, or heads and terms do not match.
+    /// A term names a feature that does not exist, heads and terms do not match, or a number is not
+    /// finite.
     case malformed
   }
 
@@ -114,6 +115,7 @@ public final class Predictor: Sendable {
           .schemaMismatch(found: model.schemaFingerprint, expected: Feature.schemaFingerprint)))
     }
     guard isWellFormed(model.ttft), isWellFormed(model.tpot), !model.engines.isEmpty,
+      model.engines.allSatisfy(isFinite), isFinite(model.correction),
       model.groups.allSatisfy({ model.engines.indices.contains(Int($0.engine)) })
     else { return .failure(RefusalError(.malformed)) }
     let terms = model.ttft.terms + model.tpot.terms
@@ -134,9 +136,24 @@ public final class Predictor: Sendable {
       feature: feature, low: Double(support.low) - margin, high: Double(support.high) + margin)
   }
 
+  /// A step whose length is not a number would never end.
+  private static func isFinite(_ engine: EngineModel) -> Bool {
+    engine.stepCoefficients.allSatisfy(\.isFinite)
+      && engine.tokenBudget.isFinite && engine.maximumSequences.isFinite
+      && engine.uplinkMilliseconds.isFinite && engine.downlinkMilliseconds.isFinite
+  }
+
+  private static func isFinite(_ correction: CorrectionModel) -> Bool {
+    correction.gain.isFinite && correction.bound.isFinite
+      && correction.halfLifeMilliseconds.isFinite && correction.conformalStep.isFinite
+  }
+
   private static func isWellFormed(_ target: TargetModel) -> Bool {
     target.heads.count == 5
-      && target.heads.allSatisfy { $0.coefficients.count == target.terms.count }
+      && target.heads.allSatisfy { head in
+        head.coefficients.count == target.terms.count && head.coefficients.allSatisfy(\.isFinite)
+          && head.intercept.isFinite && head.calibration.isFinite
+      }
       && target.terms.allSatisfy { term in
         Int(term.first.feature) < Feature.count
           && Int(term.second?.feature ?? 0) < Feature.count
