@@ -46,9 +46,13 @@ public struct EngineSnapshot: Sendable, Hashable {
 ///
 /// The same code runs live and in replay. It never reads a clock: every call brings the time.
 public struct EndpointLoad: Sendable {
-  /// The endpoint's engine.
+  /// The endpoint's engine as of the last event; being asked never moves it.
   public internal(set) var engine: EngineEmulator
-  /// Forecasts prompts on ``engine``.
+  /// The same engine, run ahead to the arrival of the request that was last asked about.
+  private var ahead: EngineEmulator
+  private var aheadTime = -Double.infinity
+  private var isAheadCurrent = false
+  /// Forecasts prompts on the engine run ahead.
   public internal(set) var forecaster: EngineForecaster
   /// Requests sent that have no first token yet.
   public private(set) var pendingRequests = 0
@@ -70,6 +74,7 @@ public struct EndpointLoad: Sendable {
   /// An idle endpoint that runs `engine`.
   public init(engine: EngineModel, capacity: Int = 512) {
     self.engine = EngineEmulator(engine, capacity: capacity)
+    ahead = EngineEmulator(engine, capacity: capacity)
     forecaster = EngineForecaster(capacity: capacity)
     recentOutput = RecentMean(initial: Self.typicalOutputTokens, gain: 0.02)
   }
@@ -98,6 +103,7 @@ public struct EndpointLoad: Sendable {
     slowWork.add(amount, at: time, halfLife: Self.slowHalfLife)
     mediumWork.add(amount, at: time, halfLife: Self.mediumHalfLife)
     averageBatch.observe(forecast.decodingAfter)
+    isAheadCurrent = false
     engine.dispatched(
       request: slot, promptTokens: request.promptTokens, newTokens: request.newTokens,
       maximumTokens: request.maximumTokens, at: time)
@@ -113,6 +119,7 @@ public struct EndpointLoad: Sendable {
   mutating func firstToken(
     slot: Int32, ratio: Double, excessMilliseconds: Double, at time: Double
   ) {
+    isAheadCurrent = false
     engine.firstToken(request: slot, at: time)
     pendingRequests -= 1
     decodingRequests += 1
@@ -124,6 +131,7 @@ public struct EndpointLoad: Sendable {
     slot: Int32, hadFirstToken: Bool, outputTokens: Double, tpotMilliseconds: Double,
     at time: Double
   ) {
+    isAheadCurrent = false
     engine.finished(request: slot, at: time)
     if hadFirstToken { decodingRequests -= 1 } else { pendingRequests -= 1 }
     if outputTokens > 0 { recentOutput.observe(outputTokens) }
@@ -136,16 +144,36 @@ public struct EndpointLoad: Sendable {
 
   mutating func observe(_ snapshot: EngineSnapshot) { self.snapshot = snapshot }
 
-  mutating func replaceEngine(with model: EngineModel) { engine.replace(with: model) }
+  mutating func replaceEngine(with model: EngineModel) {
+    isAheadCurrent = false
+    engine.replace(with: model)
+  }
+
+  /// Tells how many requests the pool's other endpoints decode; used from the next step on.
+  mutating func observe(otherDecodingRequests count: Double) {
+    isAheadCurrent = false
+    engine.observe(otherDecodingRequests: count)
+  }
 
   // MARK: - Features
 
   /// Forecasts `request` here at `time`.
   mutating func forecast(_ request: RequestShape, at time: Double) -> EngineForecast {
-    forecaster.forecast(
-      &engine, promptTokens: request.promptTokens, newTokens: request.newTokens,
+    if !isAheadCurrent || time < aheadTime {
+      ahead.assume(engine)
+      forecaster.invalidate()
+      isAheadCurrent = true
+    }
+    aheadTime = time
+    return forecaster.forecast(
+      &ahead, promptTokens: request.promptTokens, newTokens: request.newTokens,
       meanOutputTokens: recentOutput.value, at: time)
   }
+
+  /// How long the running step has run when a request dispatched at `time` arrives; 0 when idle.
+  ///
+  /// - Precondition: `time` is that of the last forecast.
+  public func stepElapsed(at time: Double) -> Double { ahead.stepElapsed(at: time) }
 
   /// Writes the features of `request` at `time` into `row`, which holds `Feature.count` values.
   mutating func features(
@@ -176,8 +204,8 @@ public struct EndpointLoad: Sendable {
     set(.queuedTokens, forecast.queuedTokens)
     set(.decodingRequests, Double(decodingRequests))
     let isBusy = pendingRequests + decodingRequests > 0
-    set(.boundaryAgeMilliseconds, isBusy ? min(max(0, time - engine.lastBoundary), 10_000) : 0)
-    set(.slowness, engine.slowness)
+    set(.boundaryAgeMilliseconds, isBusy ? min(max(0, time - ahead.lastBoundary), 10_000) : 0)
+    set(.slowness, ahead.slowness)
 
     let rate = min(work.rate(at: time, halfLife: Self.halfLife), 1)
     set(.arrivalWorkFast, min(fastWork.rate(at: time, halfLife: Self.fastHalfLife), 2))
@@ -198,7 +226,7 @@ public struct EndpointLoad: Sendable {
     set(.recentTTFTRatio, recentRatio.value)
     set(.recentExcess, recentExcess.value)
     set(.poolRecentExcess, pool.recentExcess)
-    set(.overdueMilliseconds, engine.isBusy ? max(0, time - engine.stepEnd) : 0)
+    set(.overdueMilliseconds, ahead.isBusy ? max(0, time - ahead.stepEnd) : 0)
     set(.recentOutputTokens, recentOutput.value)
     set(.expectedRemainingTokens, recentOutput.value * Double(decodingRequests))
     set(.averageBatch, averageBatch.value)

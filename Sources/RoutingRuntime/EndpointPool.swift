@@ -142,8 +142,8 @@ public struct EndpointPool: Sendable {
       slots.append(InFlight())
     }
     let forecast = loadRow(request, on: endpoint, at: time)
-    observeOthers(endpoint)
     let amount = endpoints[endpoint].dispatched(slot: slot, request, forecast: forecast, at: time)
+    observeOthers(endpoint)
     work.add(amount, at: time, halfLife: EndpointLoad.mediumHalfLife)
     fastWork.add(amount, at: time, halfLife: EndpointLoad.fastHalfLife)
     totals.pendingRequests += 1
@@ -171,11 +171,11 @@ public struct EndpointPool: Sendable {
     slots[index].hasFirstToken = true
     slots[index].firstTokenTime = time
     let taken = time - slots[index].dispatchTime
-    observeOthers(endpoint)
     let forecast = slots[index].forecastMilliseconds
     let excess = min(max(taken - forecast, -10_000), 10_000)
     endpoints[endpoint].firstToken(
       slot: handle.slot, ratio: taken / max(forecast, 1), excessMilliseconds: excess, at: time)
+    observeOthers(endpoint)
     recentExcess.observe(excess)
     totals.pendingRequests -= 1
     totals.decodingRequests += 1
@@ -193,13 +193,13 @@ public struct EndpointPool: Sendable {
     guard let index = live(handle) else { return }
     let state = slots[index]
     let endpoint = Int(state.endpoint)
-    observeOthers(endpoint)
     let tpot =
       state.hasFirstToken && outputTokens > 1
       ? (time - state.firstTokenTime) / (outputTokens - 1) : 0
     endpoints[endpoint].finished(
       slot: handle.slot, hadFirstToken: state.hasFirstToken, outputTokens: outputTokens,
       tpotMilliseconds: tpot, at: time)
+    observeOthers(endpoint)
     if state.hasFirstToken { totals.decodingRequests -= 1 } else { totals.pendingRequests -= 1 }
     if let predicted = state.predicted, outputTokens > Self.judgedOutputTokens, tpot > 0 {
       tpotCorrection.observe(
@@ -226,8 +226,9 @@ public struct EndpointPool: Sendable {
     return index
   }
 
+  /// Comes after the event, which runs the steps that began before it.
   private mutating func observeOthers(_ endpoint: Int) {
-    endpoints[endpoint].engine.observe(
+    endpoints[endpoint].observe(
       otherDecodingRequests: totals.decodingRequests - Double(endpoints[endpoint].decodingRequests))
   }
 

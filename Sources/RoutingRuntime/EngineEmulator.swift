@@ -100,6 +100,22 @@ public struct EngineEmulator: Sendable {
     max(stepEnd, time + Self.overdueShare * (time - stepStart))
   }
 
+  /// Becomes what `other` is, in buffers of its own, so that neither copies the other's on a write.
+  mutating func assume(_ other: EngineEmulator) {
+    var (ownQueue, ownDecoding): ([QueuedPrompt], [DecodingRequest]) = ([], [])
+    swap(&ownQueue, &queue)
+    swap(&ownDecoding, &decoding)
+    self = other
+    ownQueue.removeAll(keepingCapacity: true)
+    ownQueue.append(contentsOf: other.queue[other.queueHead...])
+    ownDecoding.removeAll(keepingCapacity: true)
+    ownDecoding.append(contentsOf: other.decoding)
+    queue = ownQueue
+    queueHead = 0
+    decoding = ownDecoding
+    trace = nil
+  }
+
   // MARK: - Events
 
   /// A request was sent to the engine.

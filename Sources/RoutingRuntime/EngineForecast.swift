@@ -52,6 +52,9 @@ public struct EngineForecaster: Sendable {
     remaining.reserveCapacity(2 * capacity)
   }
 
+  /// Forgets what is kept of the last forecast: the engine is another.
+  mutating func invalidate() { cached.version = .max }
+
   /// Forecasts a prompt dispatched at `time`.
   ///
   /// - Parameters:
@@ -67,7 +70,8 @@ public struct EngineForecaster: Sendable {
     let arrival = time + engine.uplinkMilliseconds
     engine.advance(to: arrival)
     var result = EngineForecast()
-    let isOverdue = engine.isBusy && engine.stepEnd < arrival
+    // Near its end, a step's expected end moves with the time of asking.
+    let isOverdue = engine.isBusy && engine.stepEnd < engine.expectedStepEnd(at: arrival)
     if cached.version != engine.version || features != nil || engine.isIdle || isOverdue {
       cached = queue(engine, arrival: arrival, meanOutputTokens: meanOutputTokens)
       cached.version = engine.version

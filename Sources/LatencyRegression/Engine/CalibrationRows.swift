@@ -56,7 +56,7 @@ struct CalibrationRows: ReplayObserver {
     let ttft = log.rows[index].ttftMilliseconds - log.dispatchDelay(index)
     guard ttft > 0 else { return }
     let delays = engine.uplinkMilliseconds + engine.downlinkMilliseconds
-    let elapsed = pool.endpoints[endpoint].engine.stepElapsed(at: time)
+    let elapsed = pool.endpoints[endpoint].stepElapsed(at: time)
     requests.append(
       Request(
         classIndex: classIndex, start: features.count, target: ttft + elapsed - delays,
