@@ -11,7 +11,6 @@ let swiftSettings: [SwiftSetting] = [
   .strictMemorySafety(),
 ]
 
-
 let package = Package(
   name: "glidepath",
   products: [
@@ -47,13 +46,22 @@ let package = Package(
     .target(name: "LinearAlgebra", dependencies: ["COpenBLAS"], swiftSettings: swiftSettings),
     .target(
       name: "LatencyRegression",
-      dependencies: ["LinearAlgebra", "LogReplay", "RequestLog", "RoutingRuntime", "CoefficientFile"],
+      dependencies: [
+        "LinearAlgebra", "LogReplay", "RequestLog", "RoutingRuntime", "CoefficientFile",
+      ],
       swiftSettings: swiftSettings),
     .target(name: "AccuracyReport", swiftSettings: swiftSettings),
+    .target(
+      name: "Retraining",
+      dependencies: [
+        "AccuracyReport", "CoefficientFile", "LatencyRegression", "LogReplay", "LogStore",
+        "RequestLog", "RoutingRuntime",
+      ],
+      swiftSettings: swiftSettings),
     .executableTarget(
       name: "glidepath",
       dependencies: [
-        "RequestLog", "LogStore", "LogReplay", "LinearAlgebra", "LatencyRegression",
+        "Retraining", "RequestLog", "LogStore", "LogReplay", "LinearAlgebra", "LatencyRegression",
         "AccuracyReport", "RoutingRuntime", "CoefficientFile",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Crypto", package: "swift-crypto"),
@@ -72,7 +80,8 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .testTarget(name: "CoefficientFileTests", dependencies: ["CoefficientFile", "TestSupport"]),
     .testTarget(
-      name: "RoutingRuntimeTests", dependencies: ["RoutingRuntime", "CoefficientFile", "TestSupport"]),
+      name: "RoutingRuntimeTests",
+      dependencies: ["RoutingRuntime", "CoefficientFile", "TestSupport"]),
     .testTarget(name: "RequestLogTests", dependencies: ["RequestLog", "TestSupport"]),
     .executableTarget(
       name: "LogStoreCrashHelper", dependencies: ["LogStore", "RequestLog"],
@@ -89,7 +98,9 @@ let package = Package(
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"]),
     .testTarget(
       name: "LatencyRegressionTests",
-      dependencies: ["LatencyRegression", "LinearAlgebra", "LogReplay", "RequestLog", "TestSupport"],
+      dependencies: [
+        "LatencyRegression", "LinearAlgebra", "LogReplay", "RequestLog", "TestSupport",
+      ],
       exclude: ["Solvers/Fixtures"]),
     .testTarget(name: "AccuracyReportTests", dependencies: ["AccuracyReport"]),
     .testTarget(name: "GlidepathTests", dependencies: ["TestSupport", "CoefficientFile"]),

@@ -20,40 +20,30 @@ public struct LogPredictor: Sendable {
   ///
   /// - Complexity: O(*n* log *c*) for *c* requests in flight.
   public func predictions(rows: Range<Int>? = nil) -> [Prediction] {
-    run(rows).predictions
-  }
-
-  /// The features of each row at its dispatch, shape `[rows.count × Feature.count]`, row by row.
-  public func features(rows: Range<Int>? = nil) -> [Double] {
-    run(rows, keepsFeatures: true).features
-  }
-
-  /// Both at once.
-  public func predictionsAndFeatures(
-    rows: Range<Int>? = nil
-  ) -> (predictions: [Prediction], features: [Double]) {
-    let collected = run(rows, keepsFeatures: true)
-    return (collected.predictions, collected.features)
-  }
-
-  private func run(_ rows: Range<Int>?, keepsFeatures: Bool = false) -> Collector {
-    let range = rows ?? 0..<log.rows.count
-    var collector = Collector(log: log, keepsFeatures: keepsFeatures)
-    collector.predictions.reserveCapacity(range.count)
-    Replay(log, predictor: predictor).run(range, observer: &collector)
-    return collector
-  }
-
-  private struct Collector: ReplayObserver {
-    let log: ReplayLog
-    let keepsFeatures: Bool
     var predictions: [Prediction] = []
-    var features: [Double] = []
+    visit(rows: rows) { _, prediction, _ in predictions.append(prediction) }
+    return predictions
+  }
+
+  /// Calls `body` with each row's index, prediction and `Feature.count` features, in order of
+  /// dispatch.
+  public func visit(
+    rows: Range<Int>? = nil, _ body: (Int, Prediction, [Double]) -> Void
+  ) {
+    withoutActuallyEscaping(body) { body in
+      var visitor = Visitor(log: log, body: body)
+      Replay(log, predictor: predictor).run(rows ?? 0..<log.rows.count, observer: &visitor)
+    }
+  }
+
+  private struct Visitor: ReplayObserver {
+    let log: ReplayLog
+    let body: (Int, Prediction, [Double]) -> Void
     private var row = [Double](repeating: 0, count: Feature.count)
 
-    init(log: ReplayLog, keepsFeatures: Bool) {
+    init(log: ReplayLog, body: @escaping (Int, Prediction, [Double]) -> Void) {
       self.log = log
-      self.keepsFeatures = keepsFeatures
+      self.body = body
     }
 
     mutating func willDispatch(
@@ -62,11 +52,8 @@ public struct LogPredictor: Sendable {
     ) {
       guard var prediction = pool.predict(request, on: endpoint, at: time) else { return }
       prediction.ttft.delay(by: log.dispatchDelay(index))
-      predictions.append(prediction)
-      if keepsFeatures {
-        pool.features(request, on: endpoint, at: time, into: &row)
-        features += row
-      }
+      pool.features(request, on: endpoint, at: time, into: &row)
+      body(index, prediction, row)
     }
 
     mutating func didReceiveFirstToken(_ index: Int, at time: Double) {}

@@ -1,0 +1,30 @@
+import ArgumentParser
+
+/// The toolkit's commands; each parses its arguments, calls a module and prints what came back.
+@main
+struct Glidepath: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "glidepath",
+    abstract: "Learns request latency from an LLM gateway's logs, and proves it.",
+    discussion: """
+      EXIT CODES
+        0   done; for `retrain`: the challenger was promoted
+        1   failed: a file, the store or a fit; the message says what to do
+        3   `retrain`, `promote`: the challenger was rejected, the champion stays
+        4   `retrain`: the data were refused, the champion stays
+        5   `retrain`: too few requests to judge, the champion stays
+        64  wrong usage
+      """,
+    version: Version.text,
+    subcommands: [
+      IngestCommand.self, RetrainCommand.self, FitCommand.self, EvaluateCommand.self,
+      PredictCommand.self, InspectCommand.self, ExplainCommand.self, PromoteCommand.self,
+      RollbackCommand.self, HistoryCommand.self, WatchCommand.self, DoctorCommand.self,
+      PruneCommand.self,
+    ])
+}
+
+/// The tool's version; it goes into every model's provenance.
+enum Version {
+  static let text = "1.0.0"
+}
