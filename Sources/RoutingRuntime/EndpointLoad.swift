@@ -103,6 +103,8 @@ public struct EndpointLoad: Sendable {
     slowWork.add(amount, at: time, halfLife: Self.slowHalfLife)
     mediumWork.add(amount, at: time, halfLife: Self.mediumHalfLife)
     averageBatch.observe(forecast.decodingAfter)
+    // Both stand at this request's arrival; only the one ahead ran there already.
+    if isAheadCurrent, aheadTime == time, engine.trace == nil { swap(&engine, &ahead) }
     isAheadCurrent = false
     engine.dispatched(
       request: slot, promptTokens: request.promptTokens, newTokens: request.newTokens,
