@@ -320,7 +320,8 @@ public struct EngineEmulator: Sendable {
     let elapsed = boundary - lastBoundary
     if isGapClean, isClean, stepsSinceBoundary > 0, elapsed > 0 {
       trace?.record(elapsedMilliseconds: elapsed, predictedMilliseconds: predictedSinceBoundary)
-      if stepsSinceBoundary <= Self.trackedSteps {
+      // Calibration learns the steps themselves: nothing may stand between them and the gaps.
+      if trace == nil, stepsSinceBoundary <= Self.trackedSteps {
         let surprise = (elapsed / predictedSinceBoundary - 1) / Self.surpriseScale
         slownessLogarithm += Self.trackingStep * min(max(surprise, -1), 1)
         slownessLogarithm = min(max(slownessLogarithm, -1.5), 1.5)

@@ -98,5 +98,5 @@ struct LiveCorrection: Sendable {
   private static let deadZone = 0.1
   private static let offsetBound = 1.5
   /// Higher levels are exceeded rarely, so each exceedance says more.
-  private static let steps = SIMD4<Double>(0.35, 0.6, 1.1, 6)
+  private static let steps = SIMD4<Double>(0.4, 1, 1.8, 9)
 }
