@@ -9,6 +9,20 @@ public struct EndpointPool: Sendable {
   public struct Handle: Sendable, Hashable {
     let slot: Int32
     let generation: UInt32
+
+    /// The handle as one number, for hosts of other languages.
+    public var bits: UInt64 { UInt64(generation) << 32 | UInt64(UInt32(bitPattern: slot)) }
+
+    /// The handle that ``bits`` were taken from; any other number makes an unknown one.
+    public init(bits: UInt64) {
+      slot = Int32(bitPattern: UInt32(truncatingIfNeeded: bits))
+      generation = UInt32(bits >> 32)
+    }
+
+    init(slot: Int32, generation: UInt32) {
+      self.slot = slot
+      self.generation = generation
+    }
   }
 
   private struct InFlight: Sendable {
@@ -116,6 +130,9 @@ public struct EndpointPool: Sendable {
     }
     for index in slots.indices { slots[index].predicted = nil }
   }
+
+  /// Whether the request was dispatched and has not ended.
+  public func isInFlight(_ handle: Handle) -> Bool { live(handle) != nil }
 
   /// Requests in flight.
   public var requestsInFlight: Int { slots.count - freeSlots.count }

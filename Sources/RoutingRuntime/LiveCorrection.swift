@@ -64,7 +64,12 @@ struct LiveCorrection: Sendable {
   func corrected(
     _ heads: SIMD8<Double>, endpoint: Int, regime: Int, at time: Double
   ) -> SIMD8<Double> {
-    heads * factor(endpoint, at: time) * levelFactors[regime]
+    // Levels that cross are raised first: no factor lifts what is not above the level below.
+    var raised = heads
+    raised[2] = max(raised[2], raised[1])
+    raised[3] = max(raised[3], raised[2])
+    raised[4] = max(raised[4], raised[3])
+    return raised * factor(endpoint, at: time) * levelFactors[regime]
   }
 
   /// Learns from an outcome.
@@ -98,5 +103,5 @@ struct LiveCorrection: Sendable {
   private static let deadZone = 0.1
   private static let offsetBound = 1.5
   /// Higher levels are exceeded rarely, so each exceedance says more.
-  private static let steps = SIMD4<Double>(0.4, 1, 1.8, 9)
+  private static let steps = SIMD4<Double>(0.4, 1, 1.8, 6)
 }
