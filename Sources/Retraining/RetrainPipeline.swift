@@ -42,12 +42,16 @@ public struct RetrainPipeline {
     public var sign: (@Sendable ([UInt8]) -> [UInt8]?)?
     /// Whether the data checks ask the clock how old the log is.
     public var checksAge: Bool
+    /// Whether a night much shorter than the one before is fine.
+    public var allowsShort: Bool
 
     /// The defaults.
     public init(
       windowDays: Double = 14, threads: Int = 4,
-      sign: (@Sendable ([UInt8]) -> [UInt8]?)? = nil, checksAge: Bool = false
+      sign: (@Sendable ([UInt8]) -> [UInt8]?)? = nil, checksAge: Bool = false,
+      allowsShort: Bool = false
     ) {
+      self.allowsShort = allowsShort
       self.windowDays = windowDays
       self.threads = threads
       self.sign = sign
@@ -76,16 +80,9 @@ public struct RetrainPipeline {
     let window = try self.window()
     let log = try LoadedLog.load(workspace, window: window)
     let champion = try self.champion()
-    let all = 0..<log.replay.rows.count
-
     progress?("checking the data", 0.1)
-    let quarantined = try Int(workspace.statistics().quarantined)
-    let summary = DatasetSummarizing.summary(
-      log, range: all, model: champion?.model, previous: champion?.details.summary,
-      quarantined: champion == nil ? quarantined : 0)
-    let now = configuration.checksAge ? Int64(Date().timeIntervalSince1970 * 1e9) : nil
-    let findings = DataChecks().findings(
-      new: summary, trained: champion?.details.summary, nowNanoseconds: now)
+    let night = self.night(log.replay, champion)
+    let findings = try self.findings(log, night, champion)
     if findings.contains(where: { $0.severity == .block }) {
       return refusal(findings, champion, log.replay.rows.count)
     }
@@ -104,10 +101,39 @@ public struct RetrainPipeline {
     progress?("judging", 0.75)
     let report = try judge(fitted.model, champion, log, blocks, findings)
     progress?("recording", 0.95)
-    return try record(fitted.model, report, champion, log, blocks, findings)
+    return try record(fitted.model, report, champion, log, night, findings)
   }
 
   // MARK: - Parts
+
+  /// The rows that are new since the champion learned; all of them when none are, so that the checks
+  /// can say so.
+  private func night(_ log: ReplayLog, _ champion: Champion?) -> Range<Int> {
+    guard let last = champion?.details.summary?.lastNanoseconds else { return 0..<log.rows.count }
+    let first = log.rows.firstIndex { $0.receivedNanoseconds > last }
+    return (first ?? 0)..<log.rows.count
+  }
+
+  private func findings(
+    _ log: LoadedLog, _ night: Range<Int>, _ champion: Champion?
+  ) throws -> [DataFinding] {
+    let quarantined = try champion == nil ? Int(workspace.statistics().quarantined) : 0
+    let summary = DatasetSummarizing.summary(
+      log, range: night, model: champion?.model, previous: champion?.details.summary,
+      quarantined: quarantined)
+    var checks = DataCheckConfiguration()
+    // Nights are compared with nights, by time; how many rows they have is the load's business.
+    checks.minimumWindowShare = 0
+    checks.minimumNewShare = 0
+    let now = configuration.checksAge ? Int64(Date().timeIntervalSince1970 * 1e9) : nil
+    let shape = WindowChecks(
+      log: log.replay, night: night,
+      expectedNanoseconds: configuration.allowsShort ? nil : champion?.details.nightNanoseconds)
+    let found =
+      DataChecks(configuration: checks).findings(
+        new: summary, trained: champion?.details.summary, nowNanoseconds: now) + shape.findings
+    return found.filter { $0.severity == .block } + found.filter { $0.severity != .block }
+  }
 
   /// The last `windowDays` of the log, by its own clock.
   private func window() throws(LogStoreError) -> ClosedRange<Int64>? {
@@ -162,7 +188,7 @@ public struct RetrainPipeline {
 
   private func record(
     _ given: GlideModel, _ report: Report, _ champion: Champion?, _ log: LoadedLog,
-    _ blocks: TimeBlocks, _ findings: [DataFinding]
+    _ night: Range<Int>, _ findings: [DataFinding]
   ) throws -> RetrainResult {
     var model = given
     model.provenance.validationTTFTError = report.challenger.recorded.ttftMAPE
@@ -170,10 +196,12 @@ public struct RetrainPipeline {
     let bytes = try model.encoded(sign: configuration.sign)
     let now = Int64(Date().timeIntervalSince1970)
     let id = Self.modelID(bytes, now)
-    let all = 0..<log.replay.rows.count
     let summary = DatasetSummarizing.summary(
-      log, range: all, model: model, previous: nil, quarantined: 0)
-    let details = ModelDetails(summary: summary, recorded: report.challenger.recorded)
+      log, range: night, model: model, previous: nil, quarantined: 0)
+    let shape = WindowChecks(log: log.replay, night: night, expectedNanoseconds: nil)
+    let details = ModelDetails(
+      summary: summary, recorded: report.challenger.recorded,
+      nightNanoseconds: shape.lengthNanoseconds)
     let window =
       log.replay.rows.isEmpty
       ? nil : model.provenance.firstReceivedNanoseconds...model.provenance.lastReceivedNanoseconds
@@ -220,10 +248,12 @@ public struct RetrainPipeline {
 struct ModelDetails: Codable {
   var summary: DatasetSummary?
   var recorded: RecordedAccuracy?
+  var nightNanoseconds: Int64?
 
-  init(summary: DatasetSummary, recorded: RecordedAccuracy) {
+  init(summary: DatasetSummary, recorded: RecordedAccuracy, nightNanoseconds: Int64) {
     self.summary = summary
     self.recorded = recorded
+    self.nightNanoseconds = nightNanoseconds
   }
 
   /// Details that cannot be read count as absent: the checks that need them are skipped.
@@ -236,6 +266,7 @@ struct ModelDetails: Codable {
     } else {
       summary = nil
       recorded = nil
+      nightNanoseconds = nil
     }
   }
 

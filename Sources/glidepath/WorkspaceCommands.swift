@@ -76,6 +76,9 @@ struct RetrainCommand: ParsableCommand {
   @Flag(help: "Refuse a log whose newest request is older than 36 hours.")
   var refuseStale = false
 
+  @Flag(help: "Accept new rows that cover much less time than the last retrain's.")
+  var allowShort = false
+
   @OptionGroup var workspace: WorkspaceOptions
   @OptionGroup var logOptions: LogOptions
   @OptionGroup var output: OutputOptions
@@ -91,7 +94,8 @@ struct RetrainCommand: ParsableCommand {
       store,
       configuration: RetrainPipeline.Configuration(
         windowDays: windowDays, threads: logOptions.threadCount,
-        sign: try signingKey.map { try SigningKeys.signer($0) }, checksAge: refuseStale))
+        sign: try signingKey.map { try SigningKeys.signer($0) }, checksAge: refuseStale,
+        allowsShort: allowShort))
     let result = try pipeline.run { progress.update($0, $1) }
     progress.finish()
     if output.json { try Console.print(json: json(result)) } else { describe(result) }
