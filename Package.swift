@@ -99,11 +99,12 @@ let package = Package(
     .testTarget(
       name: "LatencyRegressionTests",
       dependencies: [
-        "LatencyRegression", "LinearAlgebra", "LogReplay", "RequestLog", "TestSupport",
+        "CoefficientFile", "LatencyRegression", "LinearAlgebra", "LogReplay", "RequestLog",
+        "RoutingRuntime", "TestSupport",
       ],
       exclude: ["Solvers/Fixtures"]),
     .testTarget(name: "AccuracyReportTests", dependencies: ["AccuracyReport"]),
-    .testTarget(name: "GlidepathTests", dependencies: ["TestSupport", "CoefficientFile"]),
+    .testTarget(name: "GlidepathTests", dependencies: ["glidepath", "CoefficientFile"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
