@@ -17,6 +17,7 @@ let package = Package(
     .executable(name: "glidepath", targets: ["glidepath"]),
     .library(name: "CoefficientFile", targets: ["CoefficientFile"]),
     .library(name: "RoutingRuntime", targets: ["RoutingRuntime"]),
+    .library(name: "glidepath_runtime", type: .dynamic, targets: ["RoutingRuntimeC"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -29,6 +30,9 @@ let package = Package(
     .target(name: "CoefficientFile", swiftSettings: swiftSettings),
     .target(
       name: "RoutingRuntime", dependencies: ["CoefficientFile"], swiftSettings: swiftSettings),
+    .target(
+      name: "RoutingRuntimeC", dependencies: ["RoutingRuntime", "CoefficientFile"],
+      exclude: ["include"], swiftSettings: swiftSettings),
 
     // Learning: log → store → replay → fit → report.
     .target(
@@ -78,10 +82,21 @@ let package = Package(
 
     // Tests mirror the targets.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+    .target(
+      name: "RuntimeTestSupport", dependencies: ["RoutingRuntime", "CoefficientFile", "TestSupport"],
+      path: "Tests/RuntimeTestSupport", swiftSettings: swiftSettings),
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .testTarget(name: "CoefficientFileTests", dependencies: ["CoefficientFile", "TestSupport"]),
     .testTarget(
       name: "RoutingRuntimeTests",
-      dependencies: ["RoutingRuntime", "CoefficientFile", "TestSupport"]),
+      dependencies: [
+        "RoutingRuntime", "CoefficientFile", "TestSupport", "RuntimeTestSupport",
+        "AllocationCounter",
+      ]),
+    .testTarget(
+      name: "RoutingRuntimeCTests",
+      dependencies: ["RoutingRuntimeC", "RoutingRuntime", "CoefficientFile", "RuntimeTestSupport"],
+      exclude: ["Examples"]),
     .testTarget(name: "RequestLogTests", dependencies: ["RequestLog", "TestSupport"]),
     .executableTarget(
       name: "LogStoreCrashHelper", dependencies: ["LogStore", "RequestLog"],
@@ -94,7 +109,10 @@ let package = Package(
       ]),
     .testTarget(
       name: "LogReplayTests",
-      dependencies: ["LogReplay", "RequestLog", "RoutingRuntime", "TestSupport"]),
+      dependencies: [
+        "LogReplay", "RequestLog", "RoutingRuntime", "CoefficientFile", "TestSupport",
+        "RuntimeTestSupport",
+      ]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"]),
     .testTarget(
       name: "LatencyRegressionTests",
