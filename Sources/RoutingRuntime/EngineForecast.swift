@@ -93,14 +93,14 @@ public struct EngineForecaster: Sendable {
     result.phaseMilliseconds = engine.expectedStepEnd(at: arrival) - arrival
     // Step noise of about 2 % adds up like a random walk since the last boundary seen.
     let blur = 0.25 + 0.02 * length * (1 + engine.stepsSinceBoundary).squareRoot()
-    result.missMilliseconds =
-      length * Self.sigmoid((0.3 - result.phaseMilliseconds) / blur)
-    result.catchMilliseconds =
-      length * Self.sigmoid((0.0 - (arrival - engine.stepStart)) / blur)
+    let shares = Self.sigmoid(
+      SIMD2(0.3 - result.phaseMilliseconds, 0.0 - (arrival - engine.stepStart)) / blur)
+    result.missMilliseconds = length * shares[0]
+    result.catchMilliseconds = length * shares[1]
   }
 
-  /// A smooth step from 0 to 1 without transcendental functions.
-  private static func sigmoid(_ x: Double) -> Double {
+  /// A smooth step from 0 to 1 without transcendental functions, twice at once.
+  private static func sigmoid(_ x: SIMD2<Double>) -> SIMD2<Double> {
     0.5 * (1 + x / (1 + x * x).squareRoot())
   }
 
