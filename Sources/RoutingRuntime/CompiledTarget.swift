@@ -7,6 +7,7 @@ struct CompiledTarget: Sendable {
     var feature: Int
     var low: Double
     var high: Double
+    var offset: Double
     var isStep: Bool
 
     init(_ factor: Factor) {
@@ -18,13 +19,13 @@ struct CompiledTarget: Sendable {
       case .capped: high = factor.knot
       case .hinge, .above: low = factor.knot
       }
+      offset = factor.transform == .hinge ? factor.knot : 0
     }
 
     func value(_ row: Span<Double>, _ start: Int) -> Double {
       let x = row[start + feature]
       if isStep { return x > low ? 1 : 0 }
-      let raised = max(low, x)
-      return min(raised, high) - (low > -.infinity ? low : 0)
+      return min(max(low, x), high) - offset
     }
   }
 
