@@ -121,6 +121,9 @@ let package = Package(
         "RoutingRuntime", "TestSupport",
       ],
       exclude: ["Solvers/Fixtures"]),
+    .testTarget(
+      name: "RetrainingTests",
+      dependencies: ["AccuracyReport", "LogStore", "RequestLog", "Retraining"]),
     .testTarget(name: "AccuracyReportTests", dependencies: ["AccuracyReport"]),
     .testTarget(name: "GlidepathTests", dependencies: ["glidepath", "CoefficientFile"]),
   ],

@@ -20,7 +20,10 @@ enum DatasetSummarizing {
     var predicted = [Double](repeating: .nan, count: range.count)
     var inFlight = predicted
     if let model, let predictor = try? LogPredictor(log.replay, model: model) {
-      predictor.visit(rows: range) { index, prediction, row in
+      // Warm: a night begins with the requests of the evening still in flight.
+      let start = max(0, range.lowerBound - 4_000)
+      predictor.visit(rows: start..<range.upperBound) { index, prediction, row in
+        guard index >= range.lowerBound else { return }
         predicted[index - range.lowerBound] = prediction.ttft.p50
         inFlight[index - range.lowerBound] =
           row[Int(Feature.queuedRequests.rawValue)] + row[Int(Feature.decodingRequests.rawValue)]

@@ -239,7 +239,8 @@ public struct RetrainPipeline {
     formatter.timeZone = TimeZone(identifier: "UTC")
     formatter.dateFormat = "yyyyMMdd-HHmmss"
     let stamp = formatter.string(from: Date(timeIntervalSince1970: Double(seconds)))
-    let check = String(CRC32C.checksum(bytes), radix: 16)
+    // The file ends with its own checksum, over which a checksum would be the same for all.
+    let check = String(CRC32C.checksum(bytes.reversed()), radix: 16)
     return stamp + "-" + String(repeating: "0", count: 8 - check.count) + check
   }
 }

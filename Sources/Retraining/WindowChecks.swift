@@ -11,7 +11,7 @@ struct WindowChecks {
   let expectedNanoseconds: Int64?
 
   /// A night shorter than this share of the one before was cut off.
-  private static let leastShare = 0.4
+  private static let leastShare = 0.25
   private static let day: Int64 = 86_400_000_000_000
 
   /// The night's length, ns.

@@ -32,8 +32,8 @@ public struct GateConfiguration: Sendable, Codable, Hashable {
   public var minimumSliceShare = 0.05
   /// Fewer judged requests than this decide nothing; default 200.
   public var minimumRequests = 200
-  /// How far below the constant predictor's MAE and p90 pinball a first model must be;
-  /// default 0.05.
+  /// How far below the constant predictor's MAE a first model must be; its p90 pinball loss must
+  /// not be surely higher; default 0.05.
   public var minimumGainOverConstant = 0.05
   /// A median relative error below this is not believed; default 0.005.
   public var implausibleMedianAPE = 0.005
