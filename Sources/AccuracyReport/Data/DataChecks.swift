@@ -15,7 +15,7 @@ public struct DataCheckConfiguration: Sendable, Codable, Hashable {
   /// TTFT that moved by this factor against the champion's predictions blocks; default 3.
   public var residualFactor = 3.0
   /// Log-residuals this many times as wide as in the champion's training block; default 2.
-  public var residualSpreadFactor = 3.0
+  public var residualSpreadFactor = 4.0
   /// Fewer rows or less time than this share of the champion's training window blocks;
   /// default 0.5.
   public var minimumWindowShare = 0.5

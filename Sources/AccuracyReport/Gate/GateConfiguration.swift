@@ -10,7 +10,7 @@ public struct GateConfiguration: Sendable, Codable, Hashable {
   ///
   /// MAPE rewards a model that leans low, so an unbiased challenger may show a few per cent more of
   /// it than a champion that drifted; the bound leaves room for that.
-  public var overallBound = 0.05
+  public var overallBound = 0.1
   /// The same in one slice; default 0.10.
   public var sliceBound = 0.10
   /// An increase in one slice that fails when the slice is surely worse at all; default 0.5.
