@@ -54,7 +54,7 @@ let package = Package(
         "LinearAlgebra", "LogReplay", "RequestLog", "RoutingRuntime", "CoefficientFile",
       ],
       swiftSettings: swiftSettings),
-    .target(name: "AccuracyReport", swiftSettings: swiftSettings),
+    .target(name: "AccuracyReport", exclude: ["README.md"], swiftSettings: swiftSettings),
     .target(
       name: "Retraining",
       dependencies: [
