@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Builds both fuzzers with libFuzzer and the address sanitizer and runs each for some seconds.
+#
+#   Fuzz/run.sh [SECONDS] [request-log|coefficient-file]
+#
+# What a fuzzer finds stays as crash-* in .build-fuzz; corpora stay there for the next run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seconds=${1:-60}
+which=${2:-all}
+build=.build-fuzz
+flags=(
+  -sanitize=fuzzer,address -parse-as-library -swift-version 6 -strict-memory-safety
+  -I "$build/debug/Modules"
+)
+
+build_module() {
+  swift build --scratch-path "$build" --target "$1" --sanitize address \
+    -Xswiftc -sanitize=fuzzer "${@:2}"
+}
+
+objects() {
+  local folder
+  for folder in "$@"; do find -L "$build/debug/$folder.build" -name '*.o'; done
+}
+
+fuzz() {
+  local name=$1
+  shift
+  mkdir -p "$build/corpus-$name"
+  echo "fuzzing $name for $seconds s"
+  ASAN_OPTIONS=detect_leaks=0 "$build/fuzz-$name" "$build/corpus-$name" "$@" \
+    -max_total_time="$seconds" -artifact_prefix="$build/crash-" -print_final_stats=1 -verbosity=0
+}
+
+coefficient_file() {
+  local files=() models=()
+  build_module CoefficientFile
+  mapfile -t files < <(objects CoefficientFile)
+  swiftc "${flags[@]}" -module-name FuzzCoefficientFile Fuzz/fuzz-coefficient-file.swift \
+    "${files[@]}" -o "$build/fuzz-coefficient-file"
+  mkdir -p "$build/corpus-coefficient-file"
+  mapfile -t models < <(find models -name '*.glide' 2>/dev/null)
+  if ((${#models[@]} > 0)); then cp -- "${models[@]}" "$build/corpus-coefficient-file/"; fi
+  fuzz coefficient-file -max_len=16384
+}
+
+request_log() {
+  local files=()
+  build_module RequestLog
+  mapfile -t files < <(objects RequestLog CSimdJSON Yams CYaml)
+  swiftc "${flags[@]}" -module-name FuzzRequestLog Fuzz/fuzz-request-log.swift \
+    -I "$build/checkouts/Yams/Sources/CYaml/include" \
+    -Xcc -fmodule-map-file="$build/debug/CSimdJSON.build/module.modulemap" \
+    -Xcc -fmodule-map-file=Sources/CCompression/module.modulemap \
+    "${files[@]}" -lsimdjson -lz -lzstd -lstdc++ -o "$build/fuzz-request-log"
+  mkdir -p "$build/corpus-request-log"
+  zstd -dcq datasets/vllm-agentic.jsonl.zst 2>/dev/null | head -n 3 \
+    > "$build/corpus-request-log/seed.jsonl" || true
+  fuzz request-log -max_len=4096
+}
+
+case $which in
+  coefficient-file) coefficient_file ;;
+  request-log) request_log ;;
+  all)
+    coefficient_file
+    request_log
+    ;;
+  *)
+    echo "usage: Fuzz/run.sh [SECONDS] [request-log|coefficient-file]" >&2
+    exit 64
+    ;;
+esac
