@@ -75,7 +75,9 @@ enum Fault: String, CaseIterable, Sendable {
 
 @Suite(.serialized) struct FaultTests {
   /// The first night, retrained once and copied for each fault.
-  private static let firstNight = Result { () throws -> (nights: Nights, folder: TemporaryFolder) in
+  ///
+  /// Never changed once made, and the suite runs one test at a time.
+  nonisolated(unsafe) private static let firstNight = Result { () throws -> (nights: Nights, folder: TemporaryFolder) in
     let nights = try Nights()
     let folder = try TemporaryFolder()
     let log = folder.file("night-1.jsonl")
