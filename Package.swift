@@ -27,7 +27,7 @@ let package = Package(
   ],
   targets: [
     // Serving: what a gateway embeds.
-    .target(name: "CoefficientFile", swiftSettings: swiftSettings),
+    .target(name: "CoefficientFile", exclude: ["Format.md"], swiftSettings: swiftSettings),
     .target(
       name: "RoutingRuntime", dependencies: ["CoefficientFile"], swiftSettings: swiftSettings),
     .target(
@@ -83,7 +83,8 @@ let package = Package(
     // Tests mirror the targets.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
     .target(
-      name: "RuntimeTestSupport", dependencies: ["RoutingRuntime", "CoefficientFile", "TestSupport"],
+      name: "RuntimeTestSupport",
+      dependencies: ["RoutingRuntime", "CoefficientFile", "TestSupport"],
       path: "Tests/RuntimeTestSupport", swiftSettings: swiftSettings),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .testTarget(name: "CoefficientFileTests", dependencies: ["CoefficientFile", "TestSupport"]),
