@@ -124,7 +124,9 @@ let package = Package(
       exclude: ["Solvers/Fixtures"]),
     .testTarget(
       name: "RetrainingTests",
-      dependencies: ["AccuracyReport", "LogStore", "RequestLog", "Retraining"]),
+      dependencies: [
+        "AccuracyReport", "LogReplay", "LogStore", "RequestLog", "Retraining", "TestSupport",
+      ]),
     .testTarget(name: "AccuracyReportTests", dependencies: ["AccuracyReport"]),
     .testTarget(name: "GlidepathTests", dependencies: ["glidepath", "CoefficientFile"]),
   ],
