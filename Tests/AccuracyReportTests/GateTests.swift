@@ -41,7 +41,7 @@ import Testing
     #expect(
       decision.reasons.contains {
         $0.sentence.hasPrefix("TTFT") && $0.sentence.contains("higher than the champion's")
-          && $0.sentence.contains("5 % higher is allowed")
+          && $0.sentence.contains("10 % higher is allowed")
       })
   }
 

@@ -59,7 +59,8 @@ import Testing
     try file.close()
 
     #expect(published.waits(forFingerprint: 2))
-    #expect(watcher.status.refusedCount == 0)
+    // A busy machine may look in the middle: that is refused, and never put in force.
+    #expect(watcher.status.loadedCount == 2)
   }
 
   @Test func seesASwitchedLink() throws {
