@@ -2,7 +2,7 @@ internal import Glibc
 
 /// Coefficient files on disk.
 public enum CoefficientFile {
-  /// No file of sense is larger.
+  /// The format's limit: no file of sense is larger.
   public static let defaultMaximumBytes = 65_536
 
   /// The bytes of the file at `path`, read but not checked.
@@ -12,9 +12,24 @@ public enum CoefficientFile {
   public static func bytes(
     at path: String, maximumBytes: Int = defaultMaximumBytes
   ) throws(CoefficientFileError) -> [UInt8] {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard !path.utf8.contains(0) else {
+      throw .inputOutput(path: path, operation: "opening", code: EINVAL)
+    }
+    // Opening a pipe without a writer would wait for one.
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .inputOutput(path: path, operation: "opening", code: errno) }
     defer { _ = close(descriptor) }
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else {
+      throw .inputOutput(path: path, operation: "examining", code: errno)
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      let code = status.st_mode & S_IFMT == S_IFDIR ? EISDIR : ENXIO
+      throw .inputOutput(path: path, operation: "reading", code: code)
+    }
+    guard status.st_size <= maximumBytes else {
+      throw .tooLarge(bytes: Int(status.st_size), allowed: maximumBytes)
+    }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 16_384)
     while true {
@@ -46,10 +61,18 @@ public enum CoefficientFile {
   /// Replaces the file at `path` with `bytes`, so that a reader sees the old or the new, never half.
   ///
   /// A temporary file beside it is written, forced to disk and renamed; then the folder is forced.
+  /// A symbolic link at `path` is replaced, not followed.
+  ///
+  /// - Throws: ``CoefficientFileError/inputOutput(path:operation:code:)``. The old file stands,
+  ///   unless `operation` is "syncing" of the folder: then the new one may not survive a power cut.
   public static func write(_ bytes: [UInt8], to path: String) throws(CoefficientFileError) {
+    guard !path.utf8.contains(0) else {
+      throw .inputOutput(path: path, operation: "creating", code: EINVAL)
+    }
     let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-    let temporary = "\(path).\(getpid()).tmp"
-    let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    // Writers of one path never share a temporary file, and what a killed one left is in nobody's way.
+    let temporary = "\(path).\(String(UInt64.random(in: 0...UInt64.max), radix: 36)).tmp"
+    let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
       throw .inputOutput(path: temporary, operation: "creating", code: errno)
     }
@@ -72,6 +95,12 @@ public enum CoefficientFile {
     guard fsync(parent) == 0 else {
       throw .inputOutput(path: folder, operation: "syncing", code: errno)
     }
+  }
+
+  /// The system's words for an `errno`.
+  static func message(code: Int32) -> String {
+    guard let text = unsafe strerror(code) else { return "error \(code)" }
+    return unsafe String(cString: text)
   }
 
   private static func writeAll(

@@ -42,13 +42,18 @@ public enum CoefficientFileError: Error, Sendable, Hashable, CustomStringConvert
     case .notFinite(let field): "\(field) is not a finite number; refit the model"
     case .outOfRange(let field, let value, let allowed):
       "\(field) is \(value), allowed is \(allowed); refit the model"
-    case .badText(let field): "\(field) is not UTF-8 of at most 255 bytes"
-    case .signatureMissing: "a signing key is required and the file is not signed"
-    case .signatureInvalid: "the signature is not the required key's over these bytes"
+    case .badText(let field):
+      "\(field) is not UTF-8 of at most \(GlideFormat.textLimit) bytes; shorten the name in the log"
+    case .signatureMissing:
+      "a signing key is required and the file is not signed; export it with a signing key"
+    case .signatureInvalid:
+      "the signature is not the required key's over these bytes; sign with the key whose public "
+        + "half is given, and do not use this file"
     case .tooLarge(let bytes, let allowed):
       "\(bytes) bytes, allowed are \(allowed); a coefficient file has a few kilobytes"
     case .inputOutput(let path, let operation, let code):
-      "\(operation) of \(path) failed with error \(code); check the path, its rights and the disk"
+      "\(operation) of \(path) failed: \(CoefficientFile.message(code: code)); check the path, its "
+        + "rights and the disk"
     }
   }
 }

@@ -1,30 +1,12 @@
-/// The format's constants; Format.md is the layout.
-enum GlideFormat {
-  static let magic: [UInt8] = Array("GLIDE\r\n".utf8) + [0x1A]
-  static let version: UInt16 = 1
-  /// Magic, version, flags, length of the body.
-  static let headerSize = 16
-  static let checksumSize = 4
-  static let signatureSize = 64
-  static let isSigned: UInt16 = 1
-
-  static let engineLimit = 64
-  static let groupLimit = 512
-  static let termLimit = 64
-  static let headLimit = 8
-  static let stepFeatureLimit = 64
-  static let featureLimit = 256
-  static let policyLimit = 256
-  /// No coefficient, knot or latency of sense is larger.
-  static let bound = 1e12
-}
-
 extension GlideModel {
-  /// The bytes of the coefficient file.
+  /// The bytes of the coefficient file; a reader gets back exactly this model.
+  ///
+  /// The model is checked as a reader checks it, and nothing is rounded. One model has one encoding.
   ///
   /// - Parameter sign: Makes the 64-byte Ed25519 signature of the bytes it is given; `nil` leaves
   ///   the file unsigned.
-  /// - Throws: ``CoefficientFileError`` when the model does not fit the format.
+  /// - Throws: ``CoefficientFileError`` when the model does not fit the format, and
+  ///   ``CoefficientFileError/signatureInvalid`` when `sign` gives anything but 64 bytes.
   public func encoded(
     sign: (([UInt8]) -> [UInt8]?)? = nil
   ) throws(CoefficientFileError) -> [UInt8] {
@@ -39,10 +21,8 @@ extension GlideModel {
     body.put(correction.halfLifeMilliseconds)
     body.put(correction.conformalStep)
     body.put(UInt16(clamping: support.count))
-    for range in support {
-      body.put(range.low)
-      body.put(range.high)
-    }
+    body.put(packed: support.map(\.low))
+    body.put(packed: support.map(\.high))
     body.put(UInt16(clamping: policy.count))
     for parameter in policy {
       body.put(parameter.identifier)
@@ -83,8 +63,8 @@ extension GlideModel {
       body.put(engine.uplinkMilliseconds)
       body.put(engine.downlinkMilliseconds)
       body.put(UInt16(clamping: engine.stepCoefficients.count))
-      for value in engine.stepCoefficients { body.put(value) }
-      for value in engine.stepHalfWidths { body.put(value) }
+      body.put(packed: engine.stepCoefficients)
+      body.put(packed: engine.stepHalfWidths)
     }
   }
 
@@ -98,19 +78,10 @@ extension GlideModel {
       body.put(UInt32(bitPattern: group.parent))
       body.put(group.engine)
       body.put(group.sampleCount)
-      Self.put(scales: group.ttftScales, into: &body)
-      Self.put(scales: group.tpotScales, into: &body)
-    }
-  }
-
-  /// Scales that are all equal take one value: a count with the top bit set.
-  private static func put(scales: [Float], into body: inout ByteWriter) {
-    if let first = scales.first, scales.allSatisfy({ $0 == first }) {
-      body.put(UInt16(clamping: scales.count) | 0x8000)
-      body.put(first)
-    } else {
-      body.put(UInt16(clamping: scales.count))
-      for scale in scales { body.put(scale) }
+      body.put(UInt16(clamping: group.ttftScales.count))
+      body.put(packed: group.ttftScales)
+      body.put(UInt16(clamping: group.tpotScales.count))
+      body.put(packed: group.tpotScales)
     }
   }
 
@@ -118,11 +89,7 @@ extension GlideModel {
     target: TargetModel, name: String, into body: inout ByteWriter
   ) throws(CoefficientFileError) {
     body.put(UInt16(clamping: target.terms.count))
-    for term in target.terms {
-      body.put(UInt8(term.isNonNegative ? 1 : 0) | UInt8(term.second == nil ? 0 : 2))
-      put(term.first, into: &body)
-      if let second = term.second { put(second, into: &body) }
-    }
+    for term in target.terms { put(term, into: &body) }
     body.put(UInt16(clamping: target.heads.count))
     for head in target.heads {
       guard head.coefficients.count == target.terms.count,
@@ -130,21 +97,37 @@ extension GlideModel {
       else {
         throw .outOfRange(
           field: "\(name) coefficients", value: Double(head.coefficients.count),
-          allowed: "one per term")
+          allowed: "one per term and one half-width more")
       }
       body.put(head.level)
       body.put(head.intercept)
       body.put(head.calibration)
-      for value in head.coefficients { body.put(value) }
-      for value in head.halfWidths { body.put(value) }
+      body.put(packed: head.coefficients)
+      body.put(packed: head.halfWidths)
     }
+  }
+
+  private static func put(_ term: Term, into body: inout ByteWriter) {
+    let first = term.first
+    var flags = first.transform.rawValue << TermFlags.firstTransformShift
+    if term.isNonNegative { flags |= TermFlags.isNonNegative }
+    if hasKnot(first) { flags |= TermFlags.firstHasKnot }
+    if let second = term.second {
+      flags |= TermFlags.hasSecond
+      flags |= second.transform.rawValue << TermFlags.secondTransformShift
+      if hasKnot(second) { flags |= TermFlags.secondHasKnot }
+    }
+    body.put(flags)
+    put(first, into: &body)
+    if let second = term.second { put(second, into: &body) }
   }
 
   private static func put(_ factor: Factor, into body: inout ByteWriter) {
     body.put(factor.feature)
-    body.put(factor.transform.rawValue)
-    body.put(factor.knot)
+    if hasKnot(factor) { body.put(factor.knot) }
   }
+
+  private static func hasKnot(_ factor: Factor) -> Bool { factor.knot.bitPattern != 0 }
 
   private func put(
     _ provenance: Provenance, into body: inout ByteWriter
