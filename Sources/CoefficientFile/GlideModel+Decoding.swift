@@ -31,7 +31,9 @@ extension GlideModel {
     try checkAcrossSections()
   }
 
-  /// Checks magic, version, length, checksum and signature. Returns where the body ends.
+  /// Checks magic, version, length, checksum and signature.
+  ///
+  /// Returns where the body ends.
   private static func checkFrame(
     _ bytes: [UInt8], verify: (([UInt8], [UInt8]) -> Bool)?
   ) throws(CoefficientFileError) -> Int {

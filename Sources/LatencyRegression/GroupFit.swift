@@ -37,6 +37,9 @@ struct GroupFit {
       tpotCount += 1
     }
 
+    /// As many examples that say nothing.
+    var withoutDeviation: Sum { Sum(ttftCount: ttftCount, tpotCount: tpotCount) }
+
     var ttftLog: Double { ttftCount > 0 ? ttft / (ttftCount + GroupFit.shrinkage) : 0 }
     var tpotLog: Double { tpotCount > 0 ? tpot / (tpotCount + GroupFit.shrinkage) : 0 }
   }
@@ -52,7 +55,7 @@ struct GroupFit {
       classSums[classIndex].add(tpot: residuals.tpot[sample])
     }
     // With one class, its deviation from the pool is noise by definition.
-    if engines.classes.count == 1 { classSums = [Sum()] }
+    if engines.classes.count == 1 { classSums = [classSums[0].withoutDeviation] }
     var endpointSums: [Int32: Sum] = [:]
     for sample in 0..<table.sampleCount where !table.isCensored[sample] {
       let parent = classSums[classOf(sample)]

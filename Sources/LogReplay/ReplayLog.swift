@@ -54,8 +54,9 @@ public struct ReplayLog: Sendable {
     return ttft.isFinite ? milliseconds(rows[index].receivedNanoseconds) + ttft : nil
   }
 
-  /// When row `index` left the endpoint, ms. Requests whose end is not logged leave with their
-  /// first token, or at once.
+  /// When row `index` left the endpoint, ms.
+  ///
+  /// Requests whose end is not logged leave with their first token, or at once.
   public func endTime(_ index: Int) -> Double {
     let arrival = milliseconds(rows[index].receivedNanoseconds)
     if rows[index].e2eMilliseconds.isFinite { return arrival + rows[index].e2eMilliseconds }

@@ -4,7 +4,7 @@ import Foundation
 import LinearAlgebra
 import LogStore
 
-/// `glidepath doctor`: is everything in place?
+/// `glidepath doctor`: checks that everything is in place.
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor", abstract: "Check the libraries, the workspace and the champion.")

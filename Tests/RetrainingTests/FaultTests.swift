@@ -77,7 +77,8 @@ enum Fault: String, CaseIterable, Sendable {
   /// The first night, retrained once and copied for each fault.
   ///
   /// Never changed once made, and the suite runs one test at a time.
-  nonisolated(unsafe) private static let firstNight = Result { () throws -> (nights: Nights, folder: TemporaryFolder) in
+  nonisolated(unsafe) private static let firstNight = Result {
+    () throws -> (nights: Nights, folder: TemporaryFolder) in
     let nights = try Nights()
     let folder = try TemporaryFolder()
     let log = folder.file("night-1.jsonl")

@@ -26,8 +26,8 @@ public struct GateConfiguration: Sendable, Codable, Hashable {
   /// The chance that a challenger as good as the champion fails any check of one kind by luck;
   /// default 0.02.
   public var falseAlarmRate = 0.02
-  /// Slices with fewer requests are reported and not judged; default 200.
-  public var minimumSliceCount = 200
+  /// Slices with fewer requests are reported and not judged; default 300.
+  public var minimumSliceCount = 300
   /// Slices with a smaller share of the block are reported and not judged; default 0.05.
   public var minimumSliceShare = 0.05
   /// Fewer judged requests than this decide nothing; default 200.

@@ -9,9 +9,9 @@ struct StepFit {
   let pooled: NormalMatrix
   let own: NormalMatrix
 
-  /// How many of a class's own rows the pool's shape is worth to a class without any…
+  /// How many of a class's own rows the pool's shape is worth to a class without any.
   private static let priorRows = 800.0
-  /// …and the own rows at which that worth has halved: who has data needs no prior.
+  /// The own rows at which that worth has halved: who has data needs no prior.
   private static let halvingRows = 300.0
   /// Relative to each column's scale: collinear step features share their effect.
   private static let ridge = 1e-6
