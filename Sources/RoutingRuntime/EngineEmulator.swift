@@ -194,7 +194,10 @@ public struct EngineEmulator: Sendable {
         beginStep()
       }
       // The first token of a prompt done would have been seen: without it the step still runs.
-      if stepEnd > time || awaitsFirstToken { return }
+      // A time that is no number ends the loop, too.
+      if !(stepEnd <= time) || awaitsFirstToken { return }
+      // An engine that was silent for so long is not worth following step by step.
+      if stepEnd - lastBoundary > Self.longestSilence { return }
       completeStep()
     }
   }
@@ -336,6 +339,8 @@ public struct EngineEmulator: Sendable {
     isGapClean = true
   }
 
+  /// After this long without a sign the emulator waits for the next one, ms.
+  private static let longestSilence = 3_600_000.0
   /// What is left of a step that has outlasted its forecast, as a share of its time so far.
   private static let overdueShare = 0.03
   /// Over more steps than this, a boundary may belong to the step before or after.
