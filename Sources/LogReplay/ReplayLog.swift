@@ -12,7 +12,7 @@ public struct ReplayLog: Sendable {
   /// Sorts `rows` by dispatch; rows without a dispatch time were dispatched on arrival.
   ///
   /// - Complexity: O(*n* log *n*), O(*n*) when sorted already.
-  public init(rows given: [LoggedRequest], symbols: SymbolTable) {
+  public init(rows given: consuming [LoggedRequest], symbols: SymbolTable) {
     var rows = given
     for index in rows.indices where rows[index].dispatchedNanoseconds == LoggedRequest.missingTime {
       rows[index].dispatchedNanoseconds = rows[index].receivedNanoseconds

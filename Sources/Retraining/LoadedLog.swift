@@ -8,6 +8,8 @@ public struct LoadedLog: Sendable {
   public let replay: ReplayLog
   /// Lines that were quarantined on the way; 0 from a store.
   public let rejected: [RejectedLine]
+  /// Older requests that were left out so that memory stays bounded.
+  public let leftOut: Int
   private let requestIDs: [String]
 
   /// The id of row `index`, as the log writes it.
@@ -21,54 +23,88 @@ public struct LoadedLog: Sendable {
     replay.rows.indices.first { self.requestID($0) == requestID }
   }
 
+  /// A fit learns little from more than this, and this many fit in a gigabyte.
+  public static let fitRowLimit = 1_000_000
+
   /// Reads log files.
   ///
+  /// - Parameters:
+  ///   - rowLimit: The newest requests to keep; `nil` keeps all.
+  ///   - keepsIDs: Whether request ids are wanted.
   /// - Throws: ``RequestLogError``.
   public static func read(
-    _ inputs: [String], configuration: LogReader.Configuration,
-    progress: LogReader.ProgressHandler? = nil
+    _ inputs: [String], configuration: LogReader.Configuration, rowLimit: Int? = nil,
+    keepsIDs: Bool = true, progress: LogReader.ProgressHandler? = nil
   ) throws(RequestLogError) -> LoadedLog {
     var reader = LogReader(configuration)
-    var gatherer = Gatherer()
+    var gatherer = Gatherer(rowLimit: rowLimit, keepsIDs: keepsIDs)
     var rejected: [RejectedLine] = []
     _ = try reader.read(
       inputs, onBatch: { batch, _ in gatherer.add(batch) },
       onRejected: { if rejected.count < 100_000 { rejected.append($0) } }, progress: progress)
-    return LoadedLog(
-      replay: ReplayLog(rows: gatherer.rows, symbols: reader.symbols), rejected: rejected,
-      requestIDs: gatherer.requestIDs)
+    return LoadedLog(gatherer, symbols: reader.symbols, rejected: rejected)
   }
 
-  /// Loads the requests that arrived in `window` (all, when `nil`) from a workspace.
+  private init(
+    _ gatherer: consuming Gatherer, symbols: SymbolTable, rejected: [RejectedLine]
+  ) {
+    let rows = gatherer.takeRows()
+    replay = ReplayLog(rows: rows, symbols: symbols)
+    self.rejected = rejected
+    leftOut = gatherer.leftOut
+    requestIDs = gatherer.requestIDs
+  }
+
+  /// Loads the requests that arrived in `window` (all, when `nil`) from a workspace, the newest
+  /// ``fitRowLimit`` at most.
   ///
   /// - Throws: ``LogStoreError``.
   public static func load(
     _ workspace: Workspace, window: ClosedRange<Int64>? = nil
   ) throws(LogStoreError) -> LoadedLog {
-    var gatherer = Gatherer()
+    var gatherer = Gatherer(rowLimit: fitRowLimit, keepsIDs: true)
     var symbols = SymbolTable()
     try workspace.forEachBatch(window: window, batchRows: 65_536) { batch, names in
       gatherer.add(batch)
       symbols = names
     }
-    return LoadedLog(
-      replay: ReplayLog(rows: gatherer.rows, symbols: symbols), rejected: [],
-      requestIDs: gatherer.requestIDs)
+    return LoadedLog(gatherer, symbols: symbols, rejected: [])
   }
 
   /// Keeps rows and ids; a row's line number becomes its position among the ids, which survives
   /// sorting.
   private struct Gatherer {
-    var rows: [LoggedRequest] = []
+    private var rows: [LoggedRequest] = []
     var requestIDs: [String] = []
+    var leftOut = 0
+    private let rowLimit: Int?
+    private let keepsIDs: Bool
+
+    init(rowLimit: Int?, keepsIDs: Bool) {
+      self.rowLimit = rowLimit
+      self.keepsIDs = keepsIDs
+    }
 
     mutating func add(_ batch: RequestBatch) {
-      rows.reserveCapacity(rows.count + batch.rows.count)
       for var row in batch.rows {
         row.lineNumber = Int64(requestIDs.count)
-        requestIDs.append(batch.requestID(row))
+        if keepsIDs { requestIDs.append(batch.requestID(row)) }
         rows.append(row)
       }
+      // Trimmed in large steps, so that each row moves a bounded number of times.
+      if let rowLimit, rows.count > rowLimit + rowLimit / 4 { trim(to: rowLimit) }
+    }
+
+    mutating func takeRows() -> [LoggedRequest] {
+      if let rowLimit, rows.count > rowLimit { trim(to: rowLimit) }
+      let taken = rows
+      rows = []
+      return taken
+    }
+
+    private mutating func trim(to limit: Int) {
+      leftOut += rows.count - limit
+      rows.removeFirst(rows.count - limit)
     }
   }
 }

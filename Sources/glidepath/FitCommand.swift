@@ -26,7 +26,7 @@ struct FitCommand: ParsableCommand {
     let clock = ContinuousClock()
     let start = clock.now
     let progress = output.progress
-    let loaded = try logOptions.read(log, progress)
+    let loaded = try logOptions.read(log, progress, isForFit: true)
     let read = clock.now
     let fitter = ModelFitter(
       ModelFitter.Configuration(threads: logOptions.threadCount, toolVersion: Version.text))
@@ -46,7 +46,7 @@ struct FitCommand: ParsableCommand {
         "methods": report.methods, "condition_numbers": report.conditionNumbers,
         "emulator_error": report.emulatorError, "warnings": report.warnings,
         "read_seconds": seconds(read - start), "fit_seconds": seconds(end - read),
-        "quarantined": loaded.rejected.count,
+        "quarantined": loaded.rejected.count, "left_out": loaded.leftOut,
       ])
     } else {
       print(
@@ -54,6 +54,9 @@ struct FitCommand: ParsableCommand {
           + "\(fitted.model.tpot.terms.count) TPOT terms from \(loaded.replay.rows.count) requests "
           + "(read in \(Console.short(seconds(read - start))) s, fitted in "
           + "\(Console.short(seconds(end - read))) s)")
+      if loaded.leftOut > 0 {
+        print("the newest requests were used; \(loaded.leftOut) older ones were left out")
+      }
       for warning in report.warnings { print("warning: \(warning)") }
     }
   }

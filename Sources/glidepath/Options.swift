@@ -36,8 +36,15 @@ struct LogOptions: ParsableArguments {
   }
 
   /// Reads `inputs` whole, reporting quarantined lines on standard error.
-  func read(_ inputs: [String], _ progress: Progress) throws -> LoadedLog {
-    let log = try LoadedLog.read(inputs, configuration: configuration()) { done, total in
+  ///
+  /// - Parameter isForFit: Keeps only what a fit needs, so that memory stays bounded.
+  func read(
+    _ inputs: [String], _ progress: Progress, isForFit: Bool = false
+  ) throws -> LoadedLog {
+    let log = try LoadedLog.read(
+      inputs, configuration: configuration(), rowLimit: isForFit ? LoadedLog.fitRowLimit : nil,
+      keepsIDs: !isForFit
+    ) { done, total in
       progress.update("reading the log", total.map { Double(done) / Double(max($0, 1)) } ?? 0)
     }
     progress.finish()

@@ -33,15 +33,17 @@ struct FeatureTable: Sendable {
     _ log: ReplayLog, range: Range<Int>, assignment: EngineAssignment, stride: Int, threads: Int
   ) -> FeatureTable {
     let chunks = RowBlocks(rowCount: range.count, blockRows: chunkRows, blockLimit: 1 << 20)
-    let parts = chunks.map(threads: threads) { block -> FeatureTable in
+    var parts = chunks.map(threads: threads) { block -> FeatureTable in
       let own = (range.lowerBound + block.lowerBound)..<(range.lowerBound + block.upperBound)
       let start = max(range.lowerBound, own.lowerBound - warmUpRows)
       var collector = Collector(log: log, own: own, stride: stride)
       Replay(log, assignment: assignment).run(start..<own.upperBound, observer: &collector)
       return collector.table
     }
+    // Each part is let go once it is taken over: the whole is never held twice.
     var table = FeatureTable()
-    for part in parts { table.append(part) }
+    parts.reverse()
+    while let part = parts.popLast() { table.append(part) }
     return table
   }
 
