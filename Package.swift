@@ -15,6 +15,7 @@ let package = Package(
   name: "glidepath",
   products: [
     .executable(name: "glidepath", targets: ["glidepath"]),
+    .executable(name: "glidepath-gateway", targets: ["glidepath-gateway"]),
     .library(name: "CoefficientFile", targets: ["CoefficientFile"]),
     .library(name: "RoutingRuntime", targets: ["RoutingRuntime"]),
     .library(name: "glidepath_runtime", type: .dynamic, targets: ["RoutingRuntimeC"]),
@@ -24,6 +25,15 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    // Of the gateway alone: the toolkit builds without them.
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
+    .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+    .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+    .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
   ],
   targets: [
     // Serving: what a gateway embeds.
@@ -66,9 +76,72 @@ let package = Package(
       name: "glidepath",
       dependencies: [
         "Retraining", "RequestLog", "LogStore", "LogReplay", "LinearAlgebra", "LatencyRegression",
-        "AccuracyReport", "RoutingRuntime", "CoefficientFile",
+        "AccuracyReport", "RoutingRuntime", "CoefficientFile", "FleetSimulation", "PolicyTuning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Crypto", package: "swift-crypto"),
+      ],
+      swiftSettings: swiftSettings),
+
+    // Tuning: a fleet in virtual time, calibrated from the log, and the search over policies.
+    .target(
+      name: "FleetSimulation", dependencies: ["RoutingRuntime", "CoefficientFile"],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "PolicyTuning",
+      dependencies: [
+        "FleetSimulation", "LatencyRegression", "LinearAlgebra", "LogReplay", "RequestLog",
+        "RoutingRuntime", "CoefficientFile",
+      ],
+      swiftSettings: swiftSettings),
+
+    // The gateway's side: the endpoint picker, and what its demo and tests route to.
+    .target(
+      name: "EndpointPicker",
+      dependencies: [
+        "RoutingRuntime", "CoefficientFile", "RequestLog",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "Yams", package: "Yams"),
+      ],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "ExternalProcessor",
+      dependencies: [
+        "EndpointPicker", "RoutingRuntime",
+        .product(name: "GRPCCore", package: "grpc-swift-2"),
+        .product(name: "GRPCNIOTransportHTTP2", package: "grpc-swift-nio-transport"),
+        .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "PredictorAPI",
+      dependencies: [
+        "RoutingRuntime", "CoefficientFile", "RequestLog",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      swiftSettings: swiftSettings),
+    .target(
+      name: "SimulatedEndpoint",
+      dependencies: [
+        "FleetSimulation",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ],
+      swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "glidepath-gateway",
+      dependencies: [
+        "EndpointPicker", "ExternalProcessor", "PredictorAPI", "SimulatedEndpoint",
+        "FleetSimulation", "RoutingRuntime", "CoefficientFile",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swiftSettings),
 
@@ -128,6 +201,35 @@ let package = Package(
         "AccuracyReport", "LogReplay", "LogStore", "RequestLog", "Retraining", "TestSupport",
       ]),
     .testTarget(name: "AccuracyReportTests", dependencies: ["AccuracyReport"]),
+    .testTarget(
+      name: "FleetSimulationTests",
+      dependencies: [
+        "FleetSimulation", "RoutingRuntime", "CoefficientFile", "TestSupport",
+        "RuntimeTestSupport",
+      ]),
+    .testTarget(
+      name: "PolicyTuningTests",
+      dependencies: [
+        "PolicyTuning", "FleetSimulation", "LogReplay", "RequestLog", "RoutingRuntime",
+        "CoefficientFile", "TestSupport", "RuntimeTestSupport",
+      ]),
+    .testTarget(
+      name: "EndpointPickerTests",
+      dependencies: [
+        "EndpointPicker", "RoutingRuntime", "CoefficientFile", "RequestLog", "TestSupport",
+        "RuntimeTestSupport",
+      ]),
+    .testTarget(
+      name: "ExternalProcessorTests",
+      dependencies: ["ExternalProcessor", "EndpointPicker", "RoutingRuntime", "TestSupport"]),
+    .testTarget(
+      name: "PredictorAPITests",
+      dependencies: [
+        "PredictorAPI", "RoutingRuntime", "CoefficientFile", "TestSupport", "RuntimeTestSupport",
+      ]),
+    .testTarget(
+      name: "SimulatedEndpointTests",
+      dependencies: ["SimulatedEndpoint", "FleetSimulation", "TestSupport"]),
     .testTarget(name: "GlidepathTests", dependencies: ["glidepath", "CoefficientFile"]),
   ],
   swiftLanguageModes: [.v6],
