@@ -144,7 +144,7 @@ public struct EndpointLoad: Sendable {
     }
   }
 
-  mutating func observe(_ snapshot: EngineSnapshot) { self.snapshot = snapshot }
+  mutating func observe(_ snapshot: EngineSnapshot?) { self.snapshot = snapshot }
 
   mutating func replaceEngine(with model: EngineModel) {
     isAheadCurrent = false

@@ -44,7 +44,7 @@ public struct EndpointPool: Sendable {
   }
 
   /// The endpoints, in the order in which they were added.
-  public private(set) var endpoints: [EndpointLoad] = []
+  public internal(set) var endpoints: [EndpointLoad] = []
   private var slots: [InFlight] = []
   private var freeSlots: [Int32] = []
   private var totals = PoolTotals()
@@ -296,7 +296,7 @@ public struct EndpointPool: Sendable {
 
   /// Fills ``row``; it is moved out and back, so that the array is never copied.
   @discardableResult
-  private mutating func loadRow(
+  mutating func loadRow(
     _ request: RequestShape, on endpoint: Int, at time: Double
   ) -> EngineForecast {
     var buffer: [Double] = []
@@ -306,7 +306,7 @@ public struct EndpointPool: Sendable {
     return forecast
   }
 
-  private func raw(_ predictor: Predictor, _ endpoint: Int) -> RawPrediction {
+  func raw(_ predictor: Predictor, _ endpoint: Int) -> RawPrediction {
     RawPrediction(
       ttft: predictor.ttft.heads(row, from: 0, group: groups[endpoint]),
       tpot: predictor.tpot.heads(row, from: 0, group: groups[endpoint]),
@@ -314,7 +314,7 @@ public struct EndpointPool: Sendable {
         pendingRequests: row[Int(Feature.queuedRequests.rawValue)]))
   }
 
-  private func corrected(
+  func corrected(
     _ raw: RawPrediction, _ predictor: Predictor, _ endpoint: Int, at time: Double
   ) -> Prediction {
     let floor = Predictor.floorMilliseconds

@@ -1,24 +1,169 @@
-/// What each endpoint is thought to have cached: block hashes, per endpoint, least recently used
-/// first out.
+/// What each endpoint is thought to have cached: block hashes per endpoint, of which the least
+/// recently used leave first.
+///
+/// Engines drop a prompt's tail before its head, so an insertion makes the head the most recent.
+/// Per endpoint: nodes in a list by recency, and an open-addressing table from hash to node.
 public struct PrefixIndex: Sendable {
+  private struct Node: Sendable {
+    var hash: UInt64 = 0
+    var newer: Int32 = -1
+    var older: Int32 = -1
+  }
+
+  private struct EndpointState: Sendable {
+    var count: Int32 = 0
+    var newest: Int32 = -1
+    var oldest: Int32 = -1
+  }
+
+  /// Blocks remembered per endpoint.
+  public let capacity: Int
+  private let tableSize: Int
+  private var endpoints: [EndpointState] = []
+  private var nodes: [Node] = []
+  /// Node numbers by hash, -1 where empty; `tableSize` per endpoint.
+  private var table: [Int32] = []
+
   /// An index of at most `capacity` blocks per endpoint.
   ///
   /// - Complexity: allocates O(`capacity`) when an endpoint is added, and never after.
-  public init(capacity: Int) {}
+  public init(capacity: Int) {
+    self.capacity = min(max(capacity, 1), 1 << 24)
+    var size = 2
+    while size < 2 * self.capacity { size *= 2 }
+    tableSize = size
+  }
 
   /// Adds an endpoint with nothing cached.
-  public mutating func addEndpoint() {}
+  public mutating func addEndpoint() {
+    endpoints.append(EndpointState())
+    nodes.append(contentsOf: repeatElement(Node(), count: capacity))
+    table.append(contentsOf: repeatElement(-1, count: tableSize))
+  }
 
   /// How many of the leading blocks the endpoint has.
   ///
   /// - Complexity: O(matched blocks), no allocation.
-  public func matchedBlocks(_ blocks: [UInt64], endpoint: Int) -> Int { 0 }
+  public func matchedBlocks(_ blocks: [UInt64], endpoint: Int) -> Int {
+    guard endpoints[endpoint].count > 0 else { return 0 }
+    var matched = 0
+    for hash in blocks {
+      guard find(hash, endpoint) >= 0 else { break }
+      matched += 1
+    }
+    return matched
+  }
 
   /// The endpoint has been sent a prompt of these blocks.
   ///
   /// - Complexity: O(blocks), no allocation.
-  public mutating func insert(_ blocks: [UInt64], endpoint: Int) {}
+  public mutating func insert(_ blocks: [UInt64], endpoint: Int) {
+    for hash in blocks.prefix(capacity).reversed() { touch(hash, endpoint) }
+  }
 
   /// The endpoint restarted, or was emptied.
-  public mutating func clear(endpoint: Int) {}
+  public mutating func clear(endpoint: Int) {
+    endpoints[endpoint] = EndpointState()
+    for index in endpoint * tableSize..<(endpoint + 1) * tableSize { table[index] = -1 }
+  }
+
+  /// How full the endpoint's share of the index is, 0…1.
+  public func fill(endpoint: Int) -> Double {
+    Double(endpoints[endpoint].count) / Double(capacity)
+  }
+
+  // MARK: - The table
+
+  private func home(_ hash: UInt64) -> Int {
+    Int(truncatingIfNeeded: (hash &* 0x9e37_79b9_7f4a_7c15) >> 32) & (tableSize - 1)
+  }
+
+  /// The table position of `hash`, or -1.
+  private func find(_ hash: UInt64, _ endpoint: Int) -> Int {
+    let start = endpoint * tableSize
+    let first = endpoint * capacity
+    var slot = home(hash)
+    while true {
+      let node = table[start + slot]
+      if node < 0 { return -1 }
+      if nodes[first + Int(node)].hash == hash { return slot }
+      slot = (slot + 1) & (tableSize - 1)
+    }
+  }
+
+  private mutating func touch(_ hash: UInt64, _ endpoint: Int) {
+    let start = endpoint * tableSize
+    let slot = find(hash, endpoint)
+    if slot >= 0 {
+      let node = table[start + slot]
+      unlink(node, endpoint)
+      linkNewest(node, endpoint)
+      return
+    }
+    let node: Int32
+    if Int(endpoints[endpoint].count) < capacity {
+      node = endpoints[endpoint].count
+      endpoints[endpoint].count += 1
+    } else {
+      node = endpoints[endpoint].oldest
+      erase(nodes[endpoint * capacity + Int(node)].hash, endpoint)
+      unlink(node, endpoint)
+    }
+    nodes[endpoint * capacity + Int(node)].hash = hash
+    var free = home(hash)
+    while table[start + free] >= 0 { free = (free + 1) & (tableSize - 1) }
+    table[start + free] = node
+    linkNewest(node, endpoint)
+  }
+
+  /// Removes a hash from the table and closes the gap, so that probing finds what was behind it.
+  private mutating func erase(_ hash: UInt64, _ endpoint: Int) {
+    let start = endpoint * tableSize
+    var gap = find(hash, endpoint)
+    guard gap >= 0 else { return }
+    table[start + gap] = -1
+    var next = (gap + 1) & (tableSize - 1)
+    while true {
+      let node = table[start + next]
+      if node < 0 { return }
+      let wanted = home(nodes[endpoint * capacity + Int(node)].hash)
+      // It may move into the gap unless its home lies behind the gap.
+      if (next &- wanted) & (tableSize - 1) >= (next &- gap) & (tableSize - 1) {
+        table[start + gap] = node
+        table[start + next] = -1
+        gap = next
+      }
+      next = (next + 1) & (tableSize - 1)
+    }
+  }
+
+  // MARK: - Recency
+
+  private mutating func unlink(_ node: Int32, _ endpoint: Int) {
+    let first = endpoint * capacity
+    let (newer, older) = (nodes[first + Int(node)].newer, nodes[first + Int(node)].older)
+    if newer >= 0 {
+      nodes[first + Int(newer)].older = older
+    } else {
+      endpoints[endpoint].newest = older
+    }
+    if older >= 0 {
+      nodes[first + Int(older)].newer = newer
+    } else {
+      endpoints[endpoint].oldest = newer
+    }
+  }
+
+  private mutating func linkNewest(_ node: Int32, _ endpoint: Int) {
+    let first = endpoint * capacity
+    let newest = endpoints[endpoint].newest
+    nodes[first + Int(node)].newer = -1
+    nodes[first + Int(node)].older = newest
+    if newest >= 0 {
+      nodes[first + Int(newest)].newer = node
+    } else {
+      endpoints[endpoint].oldest = node
+    }
+    endpoints[endpoint].newest = node
+  }
 }

@@ -22,12 +22,35 @@ public struct Router: Sendable {
     }
   }
 
+  /// What the router itself remembers of an endpoint.
+  struct EndpointState: Sendable {
+    var role = EndpointRole.both
+    var isAvailable = true
+    var snapshot: EngineSnapshot?
+    /// Uncached prompt tokens in flight that have no first token yet.
+    var pendingTokens = 0.0
+  }
+
+  /// What the router remembers of a request in flight.
+  private struct InFlight: Sendable {
+    var endpoint: Int32 = -1
+    var pendingTokens = 0.0
+  }
+
   /// The load of each endpoint.
-  public private(set) var pool: EndpointPool
+  public internal(set) var pool: EndpointPool
   /// What each endpoint is thought to have cached.
   public private(set) var prefixes: PrefixIndex
   /// How it chooses; may be changed between requests.
   public var policy: RoutingPolicy
+  var endpoints: [EndpointState] = []
+  var random: RandomSource
+  var turn = 0
+  /// The tokens that an answer is expected to have where nobody says.
+  var meanOutput = RecentMean(initial: EndpointLoad.typicalOutputTokens, gain: 0.01)
+  /// The candidates of the decision in progress; kept for its memory.
+  var candidates: [Candidate] = []
+  private var requests: [InFlight] = []
 
   /// A router without endpoints.
   ///
@@ -39,6 +62,8 @@ public struct Router: Sendable {
     pool = EndpointPool(predictor: predictor, capacity: configuration.requestCapacity)
     prefixes = PrefixIndex(capacity: configuration.prefixCapacity)
     self.policy = policy
+    random = RandomSource(seed: configuration.seed)
+    requests.reserveCapacity(configuration.requestCapacity)
   }
 
   /// Adds an endpoint and returns its index.
@@ -48,14 +73,31 @@ public struct Router: Sendable {
     named name: String, accelerator: String, role: EndpointRole = .both, engine: EngineModel
   ) -> Int {
     prefixes.addEndpoint()
+    endpoints.append(EndpointState(role: role))
+    candidates.reserveCapacity(2 * endpoints.count)
     return pool.addEndpoint(named: name, accelerator: accelerator, engine: engine)
   }
 
+  /// How many endpoints were added.
+  public var endpointCount: Int { endpoints.count }
+
   /// Takes an endpoint out of the choice, or back in; what is in flight there stays.
-  public mutating func setAvailable(_ isAvailable: Bool, endpoint: Int) {}
+  public mutating func setAvailable(_ isAvailable: Bool, endpoint: Int) {
+    endpoints[endpoint].isAvailable = isAvailable
+  }
+
+  /// The endpoint restarted: its cache is empty.
+  public mutating func forgetPrefixes(endpoint: Int) { prefixes.clear(endpoint: endpoint) }
 
   /// Predicts with `predictor` from now on, and routes by its policy section where it has one.
-  public mutating func install(_ predictor: Predictor) { pool.install(predictor) }
+  public mutating func install(_ predictor: Predictor) {
+    pool.install(predictor)
+    if !predictor.model.policy.isEmpty {
+      policy = .predictedCost(PredictedCostParameters(predictor.model.policy))
+    }
+  }
+
+  // MARK: - Choosing
 
   /// Chooses an endpoint; changes nothing that prediction depends on.
   ///
@@ -63,21 +105,146 @@ public struct Router: Sendable {
   /// - Complexity: O(endpoints), no allocation.
   public mutating func pick(
     _ request: RoutingRequest, among subset: [Int]? = nil, at time: Double
-  ) -> Pick { Pick(endpoint: -1, reason: .noEndpoint, propensity: 0) }
+  ) -> Pick {
+    collect(request, among: subset) { $0 != .decode }
+    let pick = choose(request, at: time)
+    guard pick.endpoint >= 0, endpoints[pick.endpoint].role == .prefill else {
+      return pick.endpoint >= 0 ? predicted(pick, request, at: time) : pick
+    }
+    return pair(prefill: pick, request, among: subset, at: time)
+  }
+
+  private mutating func choose(_ request: RoutingRequest, at time: Double) -> Pick {
+    guard !candidates.isEmpty else {
+      return Pick(endpoint: -1, reason: .noEndpoint, propensity: 0)
+    }
+    switch policy {
+    case .roundRobin:
+      turn &+= 1
+      return only(turn % candidates.count, reason: .bestScore)
+    case .random:
+      let chosen = random.index(below: candidates.count)
+      return only(chosen, reason: .bestScore, propensity: 1 / Double(candidates.count))
+    case .leastRequest: return leastRequest()
+    case .powerOfTwo: return powerOfTwo()
+    case .weightedScorers(let weights): return weightedScorers(weights, request)
+    case .affinity(let parameters): return affinity(parameters, request)
+    case .latencyScorer(let parameters): return latencyScorer(parameters, request, at: time)
+    case .loadProduct: return loadProduct(request)
+    case .predictedCost(let parameters): return predictedCost(parameters, request, at: time)
+    }
+  }
+
+  /// Fills ``candidates`` with the available endpoints whose role `accepts`.
+  mutating func collect(
+    _ request: RoutingRequest, among subset: [Int]?, accepts: (EndpointRole) -> Bool
+  ) {
+    candidates.removeAll(keepingCapacity: true)
+    if let subset {
+      for endpoint in subset where endpoints.indices.contains(endpoint) {
+        addCandidate(endpoint, request, accepts)
+      }
+    } else {
+      for endpoint in endpoints.indices { addCandidate(endpoint, request, accepts) }
+    }
+  }
+
+  private mutating func addCandidate(
+    _ endpoint: Int, _ request: RoutingRequest, _ accepts: (EndpointRole) -> Bool
+  ) {
+    guard endpoints[endpoint].isAvailable, accepts(endpoints[endpoint].role) else { return }
+    var candidate = Candidate()
+    candidate.endpoint = endpoint
+    if !request.prefixBlocks.isEmpty {
+      let blocks = prefixes.matchedBlocks(request.prefixBlocks, endpoint: endpoint)
+      candidate.matchedTokens = min(Double(blocks) * request.blockTokens, request.promptTokens)
+      candidate.matchedFraction = Double(blocks) / Double(request.prefixBlocks.count)
+    }
+    candidate.requests = pool.requestsInFlight(on: endpoint)
+    candidate.pendingTokens = endpoints[endpoint].pendingTokens
+    if let snapshot = endpoints[endpoint].snapshot {
+      candidate.waiting = snapshot.waitingRequests
+      candidate.kvCacheUsage = snapshot.kvCacheUsage
+    }
+    candidates.append(candidate)
+  }
+
+  /// The candidate at `index`, as the outcome.
+  func only(_ index: Int, reason: PickReason, propensity: Double = 1) -> Pick {
+    Pick(
+      endpoint: candidates[index].endpoint,
+      reason: candidates.count == 1 ? .onlyCandidate : reason, propensity: propensity,
+      matchedPrefixTokens: candidates[index].matchedTokens,
+      prediction: candidates[index].forecast.prediction)
+  }
+
+  /// Policies that do not predict are told what is predicted where they went.
+  mutating func predicted(
+    _ pick: Pick, _ request: RoutingRequest, at time: Double
+  ) -> Pick {
+    guard pick.prediction == nil else { return pick }
+    var pick = pick
+    pick.prediction = pool.predict(
+      shape(request, matchedTokens: pick.matchedPrefixTokens), on: pick.endpoint, at: time)
+    return pick
+  }
+
+  func shape(_ request: RoutingRequest, matchedTokens: Double) -> RequestShape {
+    RequestShape(
+      promptTokens: request.promptTokens, matchedPrefixTokens: matchedTokens,
+      maximumTokens: request.maximumTokens)
+  }
+
+  /// The tokens that the answer is expected to have.
+  func expectedOutput(_ request: RoutingRequest) -> Double {
+    if request.expectedOutputTokens > 0 { return request.expectedOutputTokens }
+    return request.maximumTokens > 0
+      ? min(request.maximumTokens, meanOutput.value) : meanOutput.value
+  }
 
   // MARK: - Events
 
   /// The request was sent to an endpoint, which will now cache its prompt.
   ///
   /// - Returns: The handle with which its first token and its end are reported.
+  /// - Complexity: O(prefix blocks), no allocation while no more than the configured number of
+  ///   requests are in flight.
   public mutating func dispatched(
     _ request: RoutingRequest, to endpoint: Int, at time: Double
   ) -> EndpointPool.Handle {
-    pool.dispatched(RequestShape(promptTokens: request.promptTokens), to: endpoint, at: time)
+    let blocks = prefixes.matchedBlocks(request.prefixBlocks, endpoint: endpoint)
+    let matched = min(Double(blocks) * request.blockTokens, request.promptTokens)
+    prefixes.insert(request.prefixBlocks, endpoint: endpoint)
+    return send(shape(request, matchedTokens: matched), to: endpoint, at: time)
   }
 
-  /// The first token of a request came back.
+  /// Prefill is done elsewhere and its KV cache sent here: only the last prompt token is computed.
+  ///
+  /// - Parameter handle: Of the prefill, which this ends.
+  /// - Returns: The handle of the decode.
+  public mutating func handedOff(
+    _ handle: EndpointPool.Handle, _ request: RoutingRequest, to endpoint: Int, at time: Double
+  ) -> EndpointPool.Handle {
+    firstToken(handle, at: time)
+    finished(handle, outputTokens: 0, at: time)
+    return send(
+      shape(request, matchedTokens: max(0, request.promptTokens - 1)), to: endpoint, at: time)
+  }
+
+  private mutating func send(
+    _ shape: RequestShape, to endpoint: Int, at time: Double
+  ) -> EndpointPool.Handle {
+    let handle = pool.dispatched(shape, to: endpoint, at: time)
+    let slot = Int(handle.slot)
+    while requests.count <= slot { requests.append(InFlight()) }
+    requests[slot] = InFlight(endpoint: Int32(endpoint), pendingTokens: shape.newTokens)
+    endpoints[endpoint].pendingTokens += shape.newTokens
+    return handle
+  }
+
+  /// The first token of a request came back; unknown handles are ignored.
   public mutating func firstToken(_ handle: EndpointPool.Handle, at time: Double) {
+    settle(handle)
     pool.firstToken(handle, at: time)
   }
 
@@ -87,11 +254,30 @@ public struct Router: Sendable {
   public mutating func finished(
     _ handle: EndpointPool.Handle, outputTokens: Double, at time: Double
   ) {
+    settle(handle)
     pool.finished(handle, outputTokens: outputTokens, at: time)
+    if outputTokens > 0 { meanOutput.observe(outputTokens) }
+  }
+
+  /// The request's prompt is no longer pending.
+  private mutating func settle(_ handle: EndpointPool.Handle) {
+    guard pool.isInFlight(handle) else { return }
+    let slot = Int(handle.slot)
+    let endpoint = Int(requests[slot].endpoint)
+    let left = endpoints[endpoint].pendingTokens - requests[slot].pendingTokens
+    endpoints[endpoint].pendingTokens = max(0, left)
+    requests[slot].pendingTokens = 0
   }
 
   /// An endpoint's metrics were scraped.
   public mutating func observe(_ snapshot: EngineSnapshot, on endpoint: Int) {
+    endpoints[endpoint].snapshot = snapshot
     pool.observe(snapshot, on: endpoint)
+  }
+
+  /// An endpoint's metrics can no longer be trusted: they are forgotten.
+  public mutating func forgetSnapshot(endpoint: Int) {
+    endpoints[endpoint].snapshot = nil
+    pool.forgetSnapshot(endpoint: endpoint)
   }
 }

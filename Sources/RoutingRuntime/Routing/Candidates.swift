@@ -1,0 +1,36 @@
+/// One endpoint that a request may be sent to, with what the policies look at.
+struct Candidate: Sendable {
+  var endpoint = 0
+  /// Prompt tokens thought to be cached there.
+  var matchedTokens = 0.0
+  /// Matched share of the prompt's blocks, 0…1.
+  var matchedFraction = 0.0
+  /// Requests in flight from this gateway.
+  var requests = 0.0
+  /// Uncached prompt tokens in flight from this gateway, without a first token yet.
+  var pendingTokens = 0.0
+  /// The engine's own queue, as last scraped.
+  var waiting = 0.0
+  /// The engine's KV-cache usage as last scraped, 0…1.
+  var kvCacheUsage = 0.0
+  /// Predicted, where the policy predicts; else zeros.
+  var forecast = EndpointForecast()
+  /// The policy's score (highest wins) or negated cost.
+  var score = 0.0
+}
+
+/// What is expected of a request on an endpoint.
+struct EndpointForecast: Sendable {
+  /// The prediction; `nil` without a predictor.
+  var prediction: Prediction?
+  /// The TTFT that decides, ms.
+  var ttft = 0.0
+  /// The TPOT that decides, ms.
+  var tpot = 0.0
+  /// What the prompt adds to the steps that compute it, ms.
+  var addedWork = 0.0
+  /// Requests there without a first token.
+  var pending = 0.0
+  /// Requests there past their first token.
+  var decoding = 0.0
+}

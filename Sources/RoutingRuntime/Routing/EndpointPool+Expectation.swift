@@ -1,0 +1,34 @@
+extension EndpointPool {
+  /// Requests in flight on an endpoint.
+  func requestsInFlight(on endpoint: Int) -> Double {
+    Double(endpoints[endpoint].pendingRequests + endpoints[endpoint].decodingRequests)
+  }
+
+  /// Forgets an endpoint's metrics: they can no longer be trusted.
+  mutating func forgetSnapshot(endpoint: Int) { endpoints[endpoint].observe(nil) }
+
+  /// What is expected of `request` on `endpoint`; without a predictor, by the emulated engine alone.
+  ///
+  /// - Parameter level: The head that decides: 0 for the mean, else a quantile's level.
+  mutating func expected(
+    _ request: RequestShape, on endpoint: Int, level: Double, at time: Double
+  ) -> EndpointForecast {
+    var result = EndpointForecast()
+    result.pending = Double(endpoints[endpoint].pendingRequests)
+    result.decoding = Double(endpoints[endpoint].decodingRequests)
+    let engine: EngineForecast
+    if let predictor {
+      engine = loadRow(request, on: endpoint, at: time)
+      let prediction = corrected(raw(predictor, endpoint), predictor, endpoint, at: time)
+      result.prediction = prediction
+      result.ttft = prediction.ttft.deciding(level)
+      result.tpot = prediction.tpot.deciding(level)
+    } else {
+      engine = endpoints[endpoint].forecast(request, at: time)
+      result.ttft = engine.queueMilliseconds + engine.prefillMilliseconds
+      result.tpot = engine.decodeStepMilliseconds
+    }
+    result.addedWork = EndpointLoad.prefillWork(engine)
+    return result
+  }
+}

@@ -1,0 +1,155 @@
+extension Router {
+  /// Predicts the request on every candidate.
+  mutating func forecastCandidates(_ request: RoutingRequest, level: Double, at time: Double) {
+    for index in candidates.indices {
+      candidates[index].forecast = pool.expected(
+        shape(request, matchedTokens: candidates[index].matchedTokens),
+        on: candidates[index].endpoint, level: level, at: time)
+    }
+  }
+
+  /// Glidepath's policy: the least predicted cost to this request and to those that it delays.
+  mutating func predictedCost(
+    _ parameters: PredictedCostParameters, _ request: RoutingRequest, at time: Double
+  ) -> Pick {
+    forecastCandidates(request, level: parameters.quantileLevel, at: time)
+    if isShed(parameters, request) { return Pick(endpoint: -1, reason: .shed, propensity: 1) }
+    let count = Double(candidates.count)
+    if parameters.exploration > 0, random.uniform() < parameters.exploration {
+      let chosen = random.index(below: candidates.count)
+      return only(chosen, reason: .exploration, propensity: parameters.exploration / count)
+    }
+    let isLimited = keepHeadroom(parameters, request)
+    let output = expectedOutput(request)
+    for index in candidates.indices {
+      candidates[index].score = -cost(candidates[index], parameters, request, output: output)
+    }
+    let isSticky =
+      parameters.affinityThreshold <= 1
+      && keepAffinity(
+        threshold: parameters.affinityThreshold,
+        penaltyMilliseconds: parameters.affinityPenaltyMilliseconds)
+    var pick = best(
+      reason: isSticky ? .prefixAffinity : isLimited ? .bestScore : .leastViolation)
+    pick.propensity =
+      pick.propensity * (1 - parameters.exploration) + parameters.exploration / count
+    return pick
+  }
+
+  /// What sending the request there costs, ms.
+  ///
+  /// Its prompt lengthens the steps of everybody there: those that wait lose the time it adds, and
+  /// those that decode lose it at the weight of decoding.
+  private func cost(
+    _ candidate: Candidate, _ parameters: PredictedCostParameters, _ request: RoutingRequest,
+    output: Double
+  ) -> Double {
+    let forecast = candidate.forecast
+    let own = forecast.ttft + parameters.tpotWeight * forecast.tpot * max(output - 1, 0)
+    let others = forecast.pending + parameters.tpotWeight * forecast.decoding
+    let newTokens = max(request.promptTokens - candidate.matchedTokens, 0)
+    return own + parameters.externality * forecast.addedWork * others
+      + parameters.displacement * newTokens * 0.001 * prefixes.fill(endpoint: candidate.endpoint)
+  }
+
+  private func isShed(
+    _ parameters: PredictedCostParameters, _ request: RoutingRequest
+  ) -> Bool {
+    guard request.isSheddable, parameters.shedTTFTMilliseconds > 0 else { return false }
+    return candidates.allSatisfy { $0.forecast.ttft > parameters.shedTTFTMilliseconds }
+  }
+
+  /// Keeps the candidates that promise to meet the request's objectives, if there are any.
+  ///
+  /// - Returns: Whether the objectives, if any, can be met.
+  private mutating func keepHeadroom(
+    _ parameters: PredictedCostParameters, _ request: RoutingRequest
+  ) -> Bool {
+    let share = 1 - parameters.headroom
+    let ttft = request.ttftObjectiveMilliseconds
+    let tpot = request.tpotObjectiveMilliseconds
+    let ttftLimit = ttft > 0 ? ttft * share : .infinity
+    let tpotLimit = tpot > 0 ? tpot * share : .infinity
+    guard ttftLimit < .infinity || tpotLimit < .infinity else { return true }
+    func meets(_ candidate: Candidate) -> Bool {
+      candidate.forecast.ttft <= ttftLimit && candidate.forecast.tpot <= tpotLimit
+    }
+    var kept = 0
+    guard candidates.contains(where: meets) else { return false }
+    for index in candidates.indices where meets(candidates[index]) {
+      candidates[kept] = candidates[index]
+      kept += 1
+    }
+    candidates.removeLast(candidates.count - kept)
+    return true
+  }
+
+  /// Keeps the candidates that hold the prefix, unless the best of them costs too much more.
+  private mutating func keepAffinity(threshold: Double, penaltyMilliseconds: Double) -> Bool {
+    var (sticky, others) = (-Double.infinity, -Double.infinity)
+    for candidate in candidates {
+      if candidate.matchedFraction >= threshold, candidate.matchedFraction > 0 {
+        sticky = max(sticky, candidate.score)
+      } else {
+        others = max(others, candidate.score)
+      }
+    }
+    guard sticky > -.infinity, others > -.infinity, others - sticky <= penaltyMilliseconds else {
+      return false
+    }
+    candidates.removeAll { $0.matchedFraction < threshold || $0.matchedFraction == 0 }
+    return true
+  }
+
+  // MARK: - Separate prefill
+
+  /// Completes a pick whose prefill endpoint does not decode: the decode endpoint by TPOT.
+  mutating func pair(
+    prefill: Pick, _ request: RoutingRequest, among subset: [Int]?, at time: Double
+  ) -> Pick {
+    var pick = predicted(prefill, request, at: time)
+    collect(request, among: subset) { $0 == .decode }
+    guard !candidates.isEmpty else {
+      return Pick(endpoint: -1, reason: .noEndpoint, propensity: 0)
+    }
+    // The KV cache arrives by transfer: nothing but the last prompt token is computed there.
+    for index in candidates.indices {
+      candidates[index].matchedTokens = max(0, request.promptTokens - 1)
+    }
+    forecastCandidates(request, level: 0, at: time)
+    for index in candidates.indices {
+      let forecast = candidates[index].forecast
+      candidates[index].score = -(forecast.ttft + forecast.tpot * expectedOutput(request))
+    }
+    let decode = best()
+    var transfer = 0.0
+    if case .predictedCost(let parameters) = policy {
+      transfer = parameters.transferMillisecondsPerToken * request.promptTokens
+    }
+    pick.prefillEndpoint = prefill.endpoint
+    pick.endpoint = decode.endpoint
+    pick.propensity *= decode.propensity
+    if let first = pick.prediction, let then = decode.prediction {
+      pick.prediction = Prediction(
+        ttft: first.ttft.delayed(by: transfer + then.ttft.mean), tpot: then.tpot,
+        isExtrapolating: first.isExtrapolating || then.isExtrapolating)
+    }
+    return pick
+  }
+}
+
+extension HeadValues {
+  /// The same distribution, `milliseconds` later.
+  func delayed(by milliseconds: Double) -> HeadValues {
+    HeadValues(
+      mean: mean + milliseconds, p50: p50 + milliseconds, p90: p90 + milliseconds,
+      p95: p95 + milliseconds, p99: p99 + milliseconds)
+  }
+
+  /// The head that decides at `level`: 0 for the mean, else the nearest level not below it.
+  func deciding(_ level: Double) -> Double {
+    if level <= 0 { return mean }
+    for (index, known) in Self.levels.enumerated() where level <= known { return quantile(index) }
+    return p99
+  }
+}
