@@ -281,3 +281,21 @@ public struct Router: Sendable {
     pool.forgetSnapshot(endpoint: endpoint)
   }
 }
+
+extension Router {
+  /// What is predicted for the request on an endpoint; `nil` without a predictor.
+  ///
+  /// - Parameter matchedPrefixTokens: Prompt tokens cached there; `nil` to ask the prefix index.
+  /// - Complexity: O(terms + prefix blocks), no allocation.
+  public mutating func predict(
+    _ request: RoutingRequest, on endpoint: Int, matchedPrefixTokens: Double? = nil,
+    at time: Double
+  ) -> Prediction? {
+    let matched =
+      matchedPrefixTokens
+      ?? min(
+        Double(prefixes.matchedBlocks(request.prefixBlocks, endpoint: endpoint))
+          * request.blockTokens, request.promptTokens)
+    return pool.predict(shape(request, matchedTokens: matched), on: endpoint, at: time)
+  }
+}
