@@ -1,0 +1,230 @@
+/// The KV memory of a simulated engine: what running requests hold, and what they left behind.
+///
+/// Memory is counted in tokens. Full prompt blocks are known by their hash and shared; while no
+/// request refers to them they stay, oldest use first to leave. Answers and the rest of a prompt
+/// belong to one request and stay behind as memory without a name, which leaves in the same order.
+struct KVCache: Sendable {
+  private struct Node: Sendable {
+    var hash: UInt64 = 0
+    var newer: Int32 = -1
+    var older: Int32 = -1
+    /// Running requests that refer to it; -1 for memory without a name.
+    var references: Int32 = 0
+    var tokens: Int32 = 0
+  }
+
+  /// All of it, tokens.
+  let capacity: Int
+  /// Tokens of a named block.
+  let blockTokens: Int
+  /// What running requests hold, tokens; shared blocks count once.
+  private(set) var held = 0
+  /// What stayed behind and may be evicted, tokens.
+  private(set) var evictable = 0
+  private var nodes: [Node] = []
+  private var freeNodes: [Int32] = []
+  private var newest: Int32 = -1
+  private var oldest: Int32 = -1
+  /// Node numbers by hash, -1 where empty; its size is a power of two.
+  private var table: [Int32]
+  private var namedCount = 0
+
+  init(capacity: Int, blockTokens: Int) {
+    self.capacity = max(capacity, 1)
+    self.blockTokens = max(blockTokens, 1)
+    table = [Int32](repeating: -1, count: 1024)
+  }
+
+  /// How much running requests may grow by, tokens.
+  var room: Int { capacity - held }
+
+  /// Forgets everything.
+  mutating func clear() {
+    (held, evictable, namedCount) = (0, 0, 0)
+    nodes.removeAll(keepingCapacity: true)
+    freeNodes.removeAll(keepingCapacity: true)
+    (newest, oldest) = (-1, -1)
+    for index in table.indices { table[index] = -1 }
+  }
+
+  // MARK: - Running requests
+
+  /// Takes hold of the cached leading blocks.
+  ///
+  /// - Parameter limit: The most blocks that may be taken.
+  /// - Returns: How many blocks were found; their nodes are appended to `taken`.
+  mutating func acquire(_ blocks: [UInt64], limit: Int, into taken: inout [Int32]) -> Int {
+    var found = 0
+    while found < blocks.count, found < limit {
+      let slot = find(blocks[found])
+      guard table[slot] >= 0 else { break }
+      let node = table[slot]
+      refer(to: node)
+      taken.append(node)
+      found += 1
+    }
+    return found
+  }
+
+  /// Gives a running request more memory of its own; evicts what has to go.
+  ///
+  /// - Returns: Whether there is room; without it nothing changes.
+  mutating func grow(by tokens: Int) -> Bool {
+    guard held + tokens <= capacity else { return false }
+    held += tokens
+    evict(downTo: capacity - held)
+    return true
+  }
+
+  /// A request has computed a full block: others may share it from now on.
+  ///
+  /// The memory is the request's already. Where another computed the same block meanwhile, the
+  /// request refers to that one and gives its own back.
+  mutating func name(_ hash: UInt64, into taken: inout [Int32]) {
+    let slot = find(hash)
+    if table[slot] >= 0 {
+      refer(to: table[slot])
+      held -= blockTokens
+      taken.append(table[slot])
+      return
+    }
+    let node = makeNode(hash: hash, references: 1, tokens: Int32(truncatingIfNeeded: blockTokens))
+    table[slot] = node
+    namedCount += 1
+    if 2 * namedCount > table.count { rebuildTable() }
+    taken.append(node)
+  }
+
+  /// A request has ended or was preempted: its memory may be evicted, the prompt's tail first.
+  ///
+  /// - Parameters:
+  ///   - own: Its tokens outside named blocks.
+  ///   - taken: The nodes of its named blocks; emptied.
+  mutating func release(own: Int, taken: inout [Int32]) {
+    if own > 0 {
+      held -= own
+      evictable += own
+      let node = makeNode(hash: 0, references: -1, tokens: Int32(truncatingIfNeeded: own))
+      linkNewest(node)
+    }
+    for position in stride(from: taken.count - 1, through: 0, by: -1) {
+      let node = taken[position]
+      let index = Int(node)
+      nodes[index].references -= 1
+      if nodes[index].references == 0 {
+        held -= blockTokens
+        evictable += blockTokens
+        linkNewest(node)
+      }
+    }
+    taken.removeAll(keepingCapacity: true)
+  }
+
+  private mutating func refer(to node: Int32) {
+    let index = Int(node)
+    if nodes[index].references == 0 {
+      unlink(node)
+      held += blockTokens
+      evictable -= blockTokens
+    }
+    nodes[index].references += 1
+  }
+
+  // MARK: - Eviction
+
+  private mutating func evict(downTo limit: Int) {
+    while evictable > limit, oldest >= 0 {
+      let node = oldest
+      let index = Int(node)
+      if nodes[index].references < 0 {
+        let surplus = min(Int(nodes[index].tokens), evictable - limit)
+        evictable -= surplus
+        nodes[index].tokens -= Int32(truncatingIfNeeded: surplus)
+        if nodes[index].tokens > 0 { return }
+      } else {
+        evictable -= blockTokens
+        erase(nodes[index].hash)
+        namedCount -= 1
+      }
+      unlink(node)
+      freeNodes.append(node)
+    }
+  }
+
+  private mutating func makeNode(hash: UInt64, references: Int32, tokens: Int32) -> Int32 {
+    let made = Node(hash: hash, newer: -1, older: -1, references: references, tokens: tokens)
+    if let free = freeNodes.popLast() {
+      nodes[Int(free)] = made
+      return free
+    }
+    nodes.append(made)
+    return Int32(truncatingIfNeeded: nodes.count - 1)
+  }
+
+  // MARK: - The table
+
+  private func home(_ hash: UInt64) -> Int {
+    Int(truncatingIfNeeded: (hash &* 0x9e37_79b9_7f4a_7c15) >> 32) & (table.count - 1)
+  }
+
+  /// The table position of `hash`, or the empty one where it would stand.
+  private func find(_ hash: UInt64) -> Int {
+    let mask = table.count - 1
+    var slot = home(hash)
+    while table[slot] >= 0, nodes[Int(table[slot])].hash != hash { slot = (slot + 1) & mask }
+    return slot
+  }
+
+  private mutating func rebuildTable() {
+    let named = table.filter { $0 >= 0 }
+    table = [Int32](repeating: -1, count: 4 * table.count)
+    for node in named { table[find(nodes[Int(node)].hash)] = node }
+  }
+
+  /// Removes a hash and closes the gap, so that probing finds what was behind it.
+  private mutating func erase(_ hash: UInt64) {
+    let mask = table.count - 1
+    var gap = find(hash)
+    guard table[gap] >= 0 else { return }
+    table[gap] = -1
+    var next = (gap + 1) & mask
+    while table[next] >= 0 {
+      let wanted = home(nodes[Int(table[next])].hash)
+      if (next &- wanted) & mask >= (next &- gap) & mask {
+        table[gap] = table[next]
+        table[next] = -1
+        gap = next
+      }
+      next = (next + 1) & mask
+    }
+  }
+
+  // MARK: - Recency
+
+  private mutating func unlink(_ node: Int32) {
+    let (newer, older) = (nodes[Int(node)].newer, nodes[Int(node)].older)
+    if newer >= 0 { nodes[Int(newer)].older = older } else { newest = older }
+    if older >= 0 { nodes[Int(older)].newer = newer } else { oldest = newer }
+  }
+
+  private mutating func linkNewest(_ node: Int32) {
+    nodes[Int(node)].newer = -1
+    nodes[Int(node)].older = newest
+    if newest >= 0 { nodes[Int(newest)].newer = node } else { oldest = node }
+    newest = node
+  }
+}
+
+extension KVCache {
+  /// What must hold between operations; for tests.
+  var isConsistent: Bool {
+    var (listed, named, node) = (0, 0, oldest)
+    while node >= 0 {
+      listed += Int(nodes[Int(node)].tokens)
+      if nodes[Int(node)].references > 0 { return false }
+      node = nodes[Int(node)].newer
+    }
+    for entry in table where entry >= 0 { named += nodes[Int(entry)].references >= 0 ? 1 : 0 }
+    return listed == evictable && named == namedCount && held >= 0 && held + evictable <= capacity
+  }
+}

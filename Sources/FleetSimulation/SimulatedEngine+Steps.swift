@@ -1,0 +1,379 @@
+internal import RoutingRuntime
+
+extension SimulatedEngine {
+  /// Runs until `time`, leaving what happened in ``events``.
+  mutating func advance(to time: Double) {
+    clock = max(clock, time)
+    if hungSince != nil { return }
+    let limit = time - downlink
+    while true {
+      if !isBusy {
+        guard inboxHead < inbox.count, inbox[inboxHead].time <= limit else { return }
+        plan(at: inbox[inboxHead].time)
+        continue
+      }
+      if configuration.emitsEveryToken { emitTokens(until: limit) }
+      guard runEnd <= limit else { return }
+      complete()
+      plan(at: runEnd)
+    }
+  }
+
+  // MARK: - Runs
+
+  /// What the first `steps` steps of the run take, ms.
+  func offset(_ steps: Int) -> Double {
+    let count = Double(steps)
+    return count * firstStep + 0.5 * count * (count - 1) * stepGrowth
+  }
+
+  /// How many steps of the run have ended by `time`.
+  func stepsDone(at time: Double) -> Int {
+    let elapsed = time - runStart
+    guard elapsed >= firstStep else { return 0 }
+    if elapsed >= offset(runSteps) { return runSteps }
+    // elapsed = n·first + n(n−1)/2·growth, solved for n.
+    let linear = firstStep - 0.5 * stepGrowth
+    let root = (linear * linear + 2 * stepGrowth * elapsed).squareRoot()
+    var steps = min(max(Int(2 * elapsed / (linear + root)), 0), runSteps)
+    while steps < runSteps, offset(steps + 1) <= elapsed { steps += 1 }
+    while steps > 0, offset(steps) > elapsed { steps -= 1 }
+    return steps
+  }
+
+  /// Ends the run with the step that runs at `time`, so that the batch may change.
+  mutating func cutRun(at time: Double, isForced: Bool = false) {
+    guard isBusy, runSteps > 1, time < runEnd else { return }
+    if !isForced, isBlocked || decoding.count >= maximumSequences { return }
+    runSteps = min(stepsDone(at: time) + 1, runSteps)
+    runEnd = runStart + offset(runSteps)
+  }
+
+  /// Composes the next step, or the run of steps until the batch changes.
+  mutating func plan(at time: Double) {
+    takeArrivals(until: time)
+    isBusy = !decoding.isEmpty || queueHead < queue.count
+    (prefills, emittedSteps, isBlocked) = (0, 0, false)
+    guard isBusy else { return }
+    ensureDecodeRoom()
+    var step = StepComposition()
+    let batch = decoding.count
+    _ = cache.grow(by: batch)
+    step.decodingRequests = Double(batch)
+    step.contextTokens = Double(contextTokens)
+    step.otherDecodingRequests = otherDecodingRequests
+    if queueHead < queue.count { addPrefills(&step) }
+    isBusy = batch > 0 || prefills > 0
+    guard isBusy else { return }
+    runStart = time
+    let length = stepModel.milliseconds(step) * slowness
+    runSteps = 1
+    stepGrowth = 0
+    if prefills == 0 {
+      runSteps = max(1, min(nextFinish - stepCount, 1 + cache.room / batch))
+      if isCoupled { runSteps = min(runSteps, Self.coupledSteps) }
+      if runSteps > 1 {
+        let last = Double(runSteps - 1)
+        step.contextTokens += last * Double(batch)
+        stepGrowth = max(0, (stepModel.milliseconds(step) * slowness - length) / last)
+      }
+    }
+    let factor = noise.logNormal(sigma: configuration.stepNoise / Double(runSteps).squareRoot())
+    firstStep = length * factor
+    stepGrowth *= factor
+    runEnd = time + offset(runSteps)
+    if inboxHead < inbox.count { cutRun(at: inbox[inboxHead].time) }
+  }
+
+  /// Where engines slow each other down, a run ends after this many steps to look again.
+  private static let coupledSteps = 8
+
+  private mutating func takeArrivals(until time: Double) {
+    while inboxHead < inbox.count, inbox[inboxHead].time <= time {
+      let slot = inbox[inboxHead].slot
+      inboxHead += 1
+      let state = slots[Int(slot)]
+      if state.promptTokens + state.outputTokens > cache.capacity {
+        emit(.rejected, slot, at: time + downlink, generated: 0)
+        freeSlot(slot)
+      } else {
+        queue.append(slot)
+      }
+    }
+    if inboxHead == inbox.count {
+      inbox.removeAll(keepingCapacity: true)
+      inboxHead = 0
+    } else if inboxHead >= 256 {
+      inbox.removeSubrange(0..<inboxHead)
+      inboxHead = 0
+    }
+  }
+
+  /// Spends what decoding leaves of the budget on queued prompts.
+  private mutating func addPrefills(_ step: inout StepComposition) {
+    var budget = tokenBudget - decoding.count
+    var seats = maximumSequences - decoding.count
+    var position = queueHead
+    isBlocked = seats <= 0
+    while position < queue.count, budget > 0, seats > 0 {
+      let slot = queue[position]
+      let index = Int(slot)
+      if slots[index].admission == 0, !admit(slot, budget: budget) {
+        isBlocked = true
+        break
+      }
+      let done = slots[index].computedTokens
+      let remaining = slots[index].totalTokens - done
+      let taken = min(remaining, budget)
+      guard cache.grow(by: taken) else {
+        isBlocked = true
+        break
+      }
+      slots[index].takenTokens = taken
+      slots[index].computedTokens = done + taken
+      nameBlocks(slot)
+      step.prefillTokens += Double(taken)
+      step.attention += Double(taken) * (Double(done) + 0.5 * Double(taken)) * 1e-6
+      prefills += 1
+      budget -= taken
+      seats -= 1
+      position += 1
+    }
+  }
+
+  /// Looks a prompt up in the prefix cache and gives it a place in the batch.
+  ///
+  /// - Returns: Whether its first chunk fits into the memory.
+  private mutating func admit(_ slot: Int32, budget: Int) -> Bool {
+    let index = Int(slot)
+    let total = slots[index].totalTokens
+    // The last token is computed in any case: it makes the first one generated.
+    let limit = (total - 1) / cache.blockTokens
+    let found = cache.acquire(blocks[index], limit: limit, into: &nodes[index])
+    let cached = found * cache.blockTokens
+    let transferred = max(0, slots[index].transferredTokens - cached)
+    guard cache.grow(by: transferred) else {
+      cache.release(own: 0, taken: &nodes[index])
+      return false
+    }
+    let known = cached + transferred
+    guard cache.room >= min(total - known, budget) else {
+      cache.release(own: transferred, taken: &nodes[index])
+      return false
+    }
+    admissions += 1
+    slots[index].admission = admissions
+    slots[index].computedTokens = known
+    published.prefixQueries += total
+    published.prefixHits += cached
+    published.promptTokens += slots[index].generatedTokens == 0 ? total : 0
+    if slots[index].generatedTokens == 0 { slots[index].cachedTokens = cached }
+    return true
+  }
+
+  private mutating func nameBlocks(_ slot: Int32) {
+    let index = Int(slot)
+    let full = min(blocks[index].count, slots[index].computedTokens / cache.blockTokens)
+    for position in nodes[index].count..<max(full, nodes[index].count) {
+      cache.name(blocks[index][position], into: &nodes[index])
+    }
+  }
+
+  // MARK: - Preemption
+
+  /// Every request of the batch needs memory for one more token.
+  private mutating func ensureDecodeRoom() {
+    while !decoding.isEmpty, cache.room < decoding.count {
+      // A prompt in parts is the newest that runs; then the newest of the batch.
+      if queueHead < queue.count, slots[Int(queue[queueHead])].admission > 0 {
+        withdraw(queue[queueHead])
+        published.preemptions += 1
+        continue
+      }
+      var newest = 0
+      for position in decoding.indices
+      where slots[Int(decoding[position])].admission > slots[Int(decoding[newest])].admission {
+        newest = position
+      }
+      preempt(newest)
+    }
+  }
+
+  private mutating func withdraw(_ slot: Int32) {
+    let index = Int(slot)
+    releaseMemory(slot, held: slots[index].computedTokens)
+    slots[index].computedTokens = 0
+    slots[index].admission = 0
+  }
+
+  private mutating func preempt(_ position: Int) {
+    let slot = decoding[position]
+    let index = Int(slot)
+    let generated = slots[index].outputTokens - (finishSteps[position] - stepCount)
+    let held = slots[index].promptTokens + generated - 1
+    removeFromBatch(position, context: held)
+    releaseMemory(slot, held: held)
+    slots[index].generatedTokens = generated
+    slots[index].totalTokens = slots[index].promptTokens + generated
+    slots[index].transferredTokens = 0
+    slots[index].computedTokens = 0
+    slots[index].admission = 0
+    if queueHead > 0 {
+      queueHead -= 1
+      queue[queueHead] = slot
+    } else {
+      queue.insert(slot, at: 0)
+    }
+    published.preemptions += 1
+  }
+
+  /// Gives back what a request holds: `held` tokens, of which some are named blocks.
+  private mutating func releaseMemory(_ slot: Int32, held: Int) {
+    let own = held - nodes[Int(slot)].count * cache.blockTokens
+    cache.release(own: own, taken: &nodes[Int(slot)])
+  }
+
+  private mutating func removeFromBatch(_ position: Int, context: Int) {
+    contextTokens -= context
+    let last = decoding.count - 1
+    decoding.swapAt(position, last)
+    finishSteps.swapAt(position, last)
+    decoding.removeLast()
+    finishSteps.removeLast()
+    nextFinish = Int.max
+    for step in finishSteps { nextFinish = min(nextFinish, step) }
+  }
+
+  // MARK: - Ends of steps
+
+  /// Ends the run: tokens of the batch, then the prompts that were computed.
+  private mutating func complete() {
+    let batch = decoding.count
+    stepCount += runSteps
+    contextTokens += batch * runSteps
+    _ = cache.grow(by: batch * (runSteps - 1))
+    if configuration.emitsEveryToken { emitTokens(atStep: stepCount, time: runEnd + downlink) }
+    if nextFinish <= stepCount { finishBatch() }
+    if prefills > 0 { finishPrompts() }
+    if hasAborted { dropAborted() }
+    published.waitingRequests = queue.count - queueHead
+    published.runningRequests = decoding.count
+    if queueHead < queue.count, slots[Int(queue[queueHead])].admission > 0 {
+      published.waitingRequests -= 1
+      published.runningRequests += 1
+    }
+    publishedHeld = cache.held
+  }
+
+  private mutating func finishBatch() {
+    var position = 0
+    while position < decoding.count {
+      guard finishSteps[position] <= stepCount else {
+        position += 1
+        continue
+      }
+      let slot = decoding[position]
+      let output = slots[Int(slot)].outputTokens
+      leave(slot, held: slots[Int(slot)].promptTokens + output - 1, at: position)
+      emit(.finished, slot, at: runEnd + downlink, generated: output)
+      freeSlot(slot)
+    }
+  }
+
+  private mutating func leave(_ slot: Int32, held: Int, at position: Int) {
+    removeFromBatch(position, context: held)
+    releaseMemory(slot, held: held)
+    published.finishedRequests += 1
+    published.generatedTokens += slots[Int(slot)].outputTokens
+  }
+
+  /// Prompts that are complete have generated a token and join the batch.
+  private mutating func finishPrompts() {
+    for position in queueHead..<(queueHead + prefills) {
+      let slot = queue[position]
+      let index = Int(slot)
+      slots[index].takenTokens = 0
+      guard slots[index].computedTokens >= slots[index].totalTokens else { continue }
+      queueHead = position + 1
+      slots[index].generatedTokens += 1
+      let generated = slots[index].generatedTokens
+      let kind = generated == 1 ? EngineEvent.Kind.firstToken : .token
+      let left = slots[index].outputTokens - generated
+      if kind == .firstToken || configuration.emitsEveryToken && left > 0 {
+        emit(kind, slot, at: runEnd + downlink, generated: generated)
+      }
+      if left > 0 {
+        decoding.append(slot)
+        finishSteps.append(stepCount + left)
+        nextFinish = min(nextFinish, stepCount + left)
+        contextTokens += slots[index].totalTokens
+      } else {
+        releaseMemory(slot, held: slots[index].totalTokens)
+        published.finishedRequests += 1
+        published.generatedTokens += generated
+        emit(.finished, slot, at: runEnd + downlink, generated: generated)
+        freeSlot(slot)
+      }
+    }
+    prefills = 0
+    if queueHead == queue.count {
+      queue.removeAll(keepingCapacity: true)
+      queueHead = 0
+    } else if queueHead >= 256 {
+      queue.removeSubrange(0..<queueHead)
+      queueHead = 0
+    }
+  }
+
+  private mutating func dropAborted() {
+    hasAborted = false
+    for position in stride(from: decoding.count - 1, through: 0, by: -1) {
+      let slot = decoding[position]
+      guard slots[Int(slot)].isAborted else { continue }
+      let left = finishSteps[position] - stepCount
+      let held = slots[Int(slot)].promptTokens + slots[Int(slot)].outputTokens - left - 1
+      removeFromBatch(position, context: held)
+      releaseMemory(slot, held: held)
+      freeSlot(slot)
+    }
+    for position in stride(from: queue.count - 1, through: queueHead, by: -1) {
+      let slot = queue[position]
+      guard slots[Int(slot)].isAborted else { continue }
+      releaseMemory(slot, held: slots[Int(slot)].computedTokens)
+      freeSlot(slot)
+      queue.remove(at: position)
+    }
+  }
+
+  // MARK: - Events
+
+  mutating func emit(
+    _ kind: EngineEvent.Kind, _ slot: Int32, at time: Double, generated: Int
+  ) {
+    let state = slots[Int(slot)]
+    if state.isAborted { return }
+    events.append(
+      EngineEvent(
+        id: state.id, kind: kind, time: time, cachedTokens: state.cachedTokens,
+        generatedTokens: generated))
+  }
+
+  /// Emits the tokens of the run's steps that end by `limit`, but for its last.
+  private mutating func emitTokens(until limit: Double) {
+    while emittedSteps + 1 < runSteps {
+      let end = runStart + offset(emittedSteps + 1)
+      guard end <= limit else { return }
+      emittedSteps += 1
+      emitTokens(atStep: stepCount + emittedSteps, time: end + downlink)
+    }
+  }
+
+  /// One token of each request of the batch that goes on after step `step`.
+  private mutating func emitTokens(atStep step: Int, time: Double) {
+    for position in decoding.indices where finishSteps[position] > step {
+      let slot = decoding[position]
+      let generated = slots[Int(slot)].outputTokens - (finishSteps[position] - step)
+      emit(.token, slot, at: time, generated: generated)
+    }
+  }
+}

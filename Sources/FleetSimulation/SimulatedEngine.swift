@@ -1,0 +1,308 @@
+public import CoefficientFile
+internal import RoutingRuntime
+
+/// One vLLM-like engine in virtual time.
+///
+/// It advances in steps: each decodes one token of every running request and spends the rest of its
+/// token budget on queued prompts, first come first served, in chunks. Prompts reuse cached blocks;
+/// blocks stay after their request and the least recently used leave first. When memory runs out,
+/// the newest request loses its memory and starts anew. A step's length is that of the engine
+/// model's step model, times noise.
+///
+/// Decode-only steps between two changes of the batch are one *run*: its length is a closed form,
+/// so a simulation pays per change and not per token. Results do not depend on whether every token
+/// is emitted, nor on when ``advance(to:emit:)`` is called.
+///
+/// Times are ms on any one clock, as the gateway sees them: submissions take the uplink and the
+/// request overhead to arrive, and events the downlink to come back.
+public struct SimulatedEngine: Sendable {
+  /// What an engine is.
+  public struct Configuration: Sendable, Hashable {
+    /// Step lengths, token budget, sequence limit and network delays.
+    public var engine: EngineModel
+    /// Tokens of a prefix-cache block, at least 1.
+    public var blockTokens: Int
+    /// Blocks that fit into the KV cache.
+    public var kvBlocks: Int
+    /// The standard deviation of the logarithm of a step's length.
+    public var stepNoise: Double
+    /// Between a request's arrival and its queueing, on average, ms: HTTP, tokenization.
+    public var requestOverheadMilliseconds: Double
+    /// The standard deviation of the logarithm of that overhead and the uplink.
+    public var overheadNoise: Double
+    /// Whether each token is an event, or only the first and the last of each request.
+    public var emitsEveryToken: Bool
+
+    /// A configuration; the defaults have no noise and a cache of a million tokens.
+    public init(
+      engine: EngineModel, blockTokens: Int = 16, kvBlocks: Int = 65_536, stepNoise: Double = 0,
+      requestOverheadMilliseconds: Double = 0, overheadNoise: Double = 0,
+      emitsEveryToken: Bool = false
+    ) {
+      self.engine = engine
+      self.blockTokens = blockTokens
+      self.kvBlocks = kvBlocks
+      self.stepNoise = stepNoise
+      self.requestOverheadMilliseconds = requestOverheadMilliseconds
+      self.overheadNoise = overheadNoise
+      self.emitsEveryToken = emitsEveryToken
+    }
+  }
+
+  /// A request that the engine has.
+  struct Slot: Sendable {
+    var id = 0
+    var promptTokens = 0
+    var outputTokens = 0
+    /// The tokens to compute before the next one is generated: the prompt, and after a preemption
+    /// also the answer so far.
+    var totalTokens = 0
+    /// Those of them in the KV cache.
+    var computedTokens = 0
+    /// Tokens of KV cache that come with the request, by transfer.
+    var transferredTokens = 0
+    var cachedTokens = 0
+    var generatedTokens = 0
+    /// Computed in the running step.
+    var takenTokens = 0
+    /// The order of admission; 0 while it waits.
+    var admission = 0
+    var isAborted = false
+  }
+
+  /// A request on its way.
+  struct Arrival: Sendable {
+    var time: Double
+    var slot: Int32
+  }
+
+  /// What it was made of; the engine model's step model is compiled from it.
+  public let configuration: Configuration
+  let stepModel: StepModel
+  let tokenBudget: Int
+  let maximumSequences: Int
+  let downlink: Double
+  /// Whether steps take longer while other endpoints decode.
+  let isCoupled: Bool
+  var noise: NoiseSource
+  var cache: KVCache
+
+  var slots: [Slot] = []
+  var freeSlots: [Int32] = []
+  /// Per slot: its prompt's block hashes, and the nodes of those that it holds.
+  var blocks: [[UInt64]] = []
+  var nodes: [[Int32]] = []
+
+  /// On their way, by arrival.
+  var inbox: [Arrival] = []
+  var inboxHead = 0
+  /// Prompts that are not computed; the first may be partly.
+  var queue: [Int32] = []
+  var queueHead = 0
+  /// The requests of the batch, and the step at which each ends.
+  var decoding: [Int32] = []
+  var finishSteps: [Int] = []
+  var nextFinish = Int.max
+  var admissions = 0
+
+  var isBusy = false
+  var stepCount = 0
+  var contextTokens = 0
+  /// The run: when it began, of how many steps, what its first step takes and what each adds.
+  var runStart = 0.0
+  var runSteps = 0
+  var runEnd = 0.0
+  var firstStep = 0.0
+  var stepGrowth = 0.0
+  /// Prompts that the running step computes.
+  var prefills = 0
+  var emittedSteps = 0
+  /// The queue's first prompt does not fit, so that an arrival changes nothing.
+  var isBlocked = false
+  var hasAborted = false
+
+  /// How much slower than its model the engine runs.
+  var slowness = 1.0
+  var hungSince: Double?
+  /// Requests that the pool's other endpoints decode.
+  var otherDecodingRequests = 0.0
+  var clock = -Double.infinity
+  /// Gauges as of the last step's end; usage is added from the run.
+  var published = EngineMetrics()
+  var publishedHeld = 0
+  /// Events that nobody has taken yet.
+  var events: [EngineEvent] = []
+
+  /// An idle engine with an empty cache.
+  ///
+  /// - Parameter seed: Determines all noise.
+  public init(_ configuration: Configuration, seed: UInt64) {
+    self.configuration = configuration
+    let engine = configuration.engine
+    stepModel = StepModel(coefficients: engine.stepCoefficients)
+    tokenBudget = Int(min(max(engine.tokenBudget, 1), 1e9))
+    maximumSequences = Int(min(max(engine.maximumSequences, 1), 1e6))
+    downlink = max(engine.downlinkMilliseconds, 0)
+    isCoupled = engine.stepCoefficients.count > 7 && engine.stepCoefficients[7] != 0
+    noise = NoiseSource(seed: seed)
+    let blockTokens = max(configuration.blockTokens, 1)
+    cache = KVCache(
+      capacity: max(configuration.kvBlocks, 1) * blockTokens, blockTokens: blockTokens)
+  }
+
+  // MARK: - Requests
+
+  /// The gateway sends a request.
+  ///
+  /// - Parameters:
+  ///   - id: By which events name it.
+  ///   - promptTokens: At least 1.
+  ///   - outputTokens: What it will generate, at least 1.
+  ///   - blocks: Hashes of the prompt's leading full blocks.
+  ///   - transferredTokens: Prompt tokens whose KV cache comes with the request.
+  ///   - time: When it leaves the gateway; not before an earlier call's time.
+  /// - Complexity: O(1) plus what arrives out of order.
+  public mutating func submit(
+    id: Int, promptTokens: Int, outputTokens: Int, blocks hashes: [UInt64],
+    transferredTokens: Int = 0, at time: Double
+  ) {
+    let delay =
+      max(configuration.engine.uplinkMilliseconds, 0) + configuration.requestOverheadMilliseconds
+    let arrival = time + delay * noise.logNormal(sigma: configuration.overheadNoise)
+    let slot = makeSlot()
+    let prompt = max(promptTokens, 1)
+    slots[Int(slot)] = Slot(
+      id: id, promptTokens: prompt, outputTokens: max(outputTokens, 1), totalTokens: prompt,
+      transferredTokens: min(max(transferredTokens, 0), prompt - 1))
+    blocks[Int(slot)] = hashes
+    var position = inbox.count
+    while position > inboxHead, inbox[position - 1].time > arrival { position -= 1 }
+    inbox.insert(Arrival(time: arrival, slot: slot), at: position)
+    cutRun(at: arrival)
+  }
+
+  /// The client gave a request up; it leaves with the running step, without an event.
+  ///
+  /// - Complexity: O(requests).
+  public mutating func abort(id: Int, at time: Double) {
+    for position in inboxHead..<inbox.count where slots[Int(inbox[position].slot)].id == id {
+      freeSlot(inbox[position].slot)
+      inbox.remove(at: position)
+      return
+    }
+    let isHere = { (engine: Self, slot: Int32) in engine.slots[Int(slot)].id == id }
+    let found =
+      decoding.first { isHere(self, $0) } ?? queue[queueHead...].first { isHere(self, $0) }
+    guard let found else { return }
+    slots[Int(found)].isAborted = true
+    hasAborted = true
+    cutRun(at: time + max(configuration.engine.uplinkMilliseconds, 0), isForced: true)
+  }
+
+  private mutating func makeSlot() -> Int32 {
+    if let free = freeSlots.popLast() { return free }
+    slots.append(Slot())
+    blocks.append([])
+    nodes.append([])
+    return Int32(truncatingIfNeeded: slots.count - 1)
+  }
+
+  mutating func freeSlot(_ slot: Int32) {
+    blocks[Int(slot)] = []
+    freeSlots.append(slot)
+  }
+
+  // MARK: - Time
+
+  /// When the next event may come, ms; `nil` when nothing will happen by itself.
+  public var nextEventTime: Double? {
+    let next = nextTime
+    return next < .infinity ? next : nil
+  }
+
+  /// As ``nextEventTime``, with infinity for never.
+  var nextTime: Double {
+    if hungSince != nil { return .infinity }
+    guard isBusy else {
+      return inboxHead < inbox.count ? inbox[inboxHead].time + downlink : .infinity
+    }
+    guard configuration.emitsEveryToken, emittedSteps + 1 < runSteps else {
+      return runEnd + downlink
+    }
+    return runStart + offset(emittedSteps + 1) + downlink
+  }
+
+  /// Runs until `time` and hands out what happened by then, in order of time.
+  ///
+  /// - Complexity: amortized O(changes of the batch), and O(tokens) where every token is emitted.
+  public mutating func advance(to time: Double, emit: (EngineEvent) -> Void) {
+    advance(to: time)
+    for event in events { emit(event) }
+    events.removeAll(keepingCapacity: true)
+  }
+
+  /// The metrics as of the last step that ended by the time of the last ``advance(to:emit:)``.
+  public var metrics: EngineMetrics {
+    var result = published
+    let now = min(clock, hungSince ?? clock) - downlink
+    let grown = isBusy && prefills == 0 ? decoding.count * stepsDone(at: now) : 0
+    result.kvCacheUsage = Double(publishedHeld + grown) / Double(cache.capacity)
+    return result
+  }
+
+  /// Requests that are on their way, queued or in the batch.
+  public var requestsInFlight: Int { slots.count - freeSlots.count }
+
+  /// KV cache that running requests hold, tokens.
+  public var heldTokens: Int { cache.held }
+
+  // MARK: - Faults
+
+  /// From the next step on each takes `factor` times as long; 1 is as modelled.
+  public mutating func setSlowness(_ factor: Double, at time: Double) {
+    cutRun(at: time, isForced: true)
+    slowness = max(factor, 1e-3)
+  }
+
+  /// Stops: requests are taken and nothing happens until ``resume(at:)``.
+  public mutating func hang(at time: Double) {
+    if hungSince == nil { hungSince = time }
+  }
+
+  /// Goes on where it stood.
+  public mutating func resume(at time: Double) {
+    guard let since = hungSince else { return }
+    hungSince = nil
+    guard time > since else { return }
+    if isBusy {
+      runStart += time - since
+      runEnd += time - since
+    }
+    for position in inboxHead..<inbox.count {
+      inbox[position].time = max(inbox[position].time, time)
+    }
+    if inboxHead < inbox.count { cutRun(at: inbox[inboxHead].time) }
+  }
+
+  /// Dies: every request fails, and the engine starts anew with an empty cache.
+  ///
+  /// The failures are handed out by the next ``advance(to:emit:)``.
+  public mutating func fail(at time: Double) {
+    let here = inbox[inboxHead...].map(\.slot) + queue[queueHead...] + decoding
+    for slot in here {
+      emit(.failed, slot, at: time, generated: slots[Int(slot)].generatedTokens)
+      nodes[Int(slot)].removeAll(keepingCapacity: true)
+      freeSlot(slot)
+    }
+    inbox.removeAll(keepingCapacity: true)
+    queue.removeAll(keepingCapacity: true)
+    decoding.removeAll(keepingCapacity: true)
+    finishSteps.removeAll(keepingCapacity: true)
+    (inboxHead, queueHead, nextFinish, contextTokens, prefills) = (0, 0, Int.max, 0, 0)
+    (isBusy, isBlocked, hasAborted) = (false, false, false)
+    hungSince = nil
+    cache.clear()
+    published = EngineMetrics()
+    publishedHeld = 0
+  }
+}
