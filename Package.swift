@@ -28,10 +28,8 @@ let package = Package(
     // Of the gateway alone: the toolkit builds without them.
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
-    .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
-    .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
-    .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
   ],
@@ -109,12 +107,15 @@ let package = Package(
     .target(
       name: "ExternalProcessor",
       dependencies: [
-        "EndpointPicker", "RoutingRuntime",
-        .product(name: "GRPCCore", package: "grpc-swift-2"),
-        .product(name: "GRPCNIOTransportHTTP2", package: "grpc-swift-nio-transport"),
-        .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf"),
-        .product(name: "Logging", package: "swift-log"),
+        "EndpointPicker",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHPACK", package: "swift-nio-http2"),
+        .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+        .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ],
+      exclude: [
+        "Generated/external_processing.proto", "Generated/generate.sh", "Generated/health.proto",
       ],
       swiftSettings: swiftSettings),
     .target(
@@ -221,7 +222,15 @@ let package = Package(
       ]),
     .testTarget(
       name: "ExternalProcessorTests",
-      dependencies: ["ExternalProcessor", "EndpointPicker", "RoutingRuntime", "TestSupport"]),
+      dependencies: [
+        "ExternalProcessor", "EndpointPicker", "TestSupport",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHPACK", package: "swift-nio-http2"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+      ]),
     .testTarget(
       name: "PredictorAPITests",
       dependencies: [
