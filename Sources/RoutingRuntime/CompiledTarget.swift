@@ -3,7 +3,7 @@ internal import CoefficientFile
 /// One target's terms and heads, laid out for evaluation.
 struct CompiledTarget: Sendable {
   /// A factor without branches: `clamp(x) − offset`, or a step at `low` where `isStep`.
-  private struct CompiledFactor: Sendable {
+  struct CompiledFactor: Sendable {
     var feature: Int
     var low: Double
     var high: Double
@@ -29,7 +29,7 @@ struct CompiledTarget: Sendable {
     }
   }
 
-  private struct CompiledTerm: Sendable {
+  struct CompiledTerm: Sendable {
     var first: CompiledFactor
     var second: CompiledFactor
     var isProduct: Bool
@@ -47,7 +47,7 @@ struct CompiledTarget: Sendable {
   }
 
   /// The coefficients of one term: the mean and p50, p90, p95; then p99 and nothing.
-  private struct Coefficients: Sendable {
+  struct Coefficients: Sendable {
     var lower = SIMD4<Double>(repeating: 0)
     var upper = SIMD2<Double>(repeating: 0)
 
@@ -57,11 +57,15 @@ struct CompiledTarget: Sendable {
     }
   }
 
-  private let terms: [CompiledTerm]
-  private let intercepts: Coefficients
-  private let calibrations: Coefficients
+  let terms: [CompiledTerm]
+  let intercepts: Coefficients
+  let calibrations: Coefficients
   /// Per group, then per term.
   private let coefficients: [Coefficients]
+  /// The pool's coefficients by head, then by term, for a batch.
+  let headCoefficients: [Double]
+  /// The factor by which each group scales all terms; `nil` where a group scales them differently.
+  let groupScales: [Double]?
 
   /// - Parameter groupScales: One array per group; empty arrays scale nothing.
   init(_ target: TargetModel, groupScales: [[Float]]) {
@@ -86,6 +90,19 @@ struct CompiledTarget: Sendable {
       }
     }
     coefficients = all
+    headCoefficients = target.heads.prefix(5).flatMap(\.coefficients)
+    self.groupScales = Self.uniform(groupScales, termCount: target.terms.count)
+  }
+
+  private static func uniform(_ groupScales: [[Float]], termCount: Int) -> [Double]? {
+    var uniform: [Double] = []
+    for scales in groupScales {
+      let first = scales.first ?? 1
+      guard scales.isEmpty || (scales.count >= termCount && scales.allSatisfy { $0 == first })
+      else { return nil }
+      uniform.append(Double(first))
+    }
+    return uniform
   }
 
   /// The heads before live correction.

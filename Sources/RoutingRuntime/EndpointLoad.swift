@@ -49,7 +49,7 @@ public struct EndpointLoad: Sendable {
   /// The endpoint's engine as of the last event; being asked never moves it.
   public internal(set) var engine: EngineEmulator
   /// The same engine, run ahead to the arrival of the request that was last asked about.
-  private var ahead: EngineEmulator
+  private(set) var ahead: EngineEmulator
   private var aheadTime = -Double.infinity
   private var isAheadCurrent = false
   /// Forecasts prompts on the engine run ahead.
@@ -58,18 +58,18 @@ public struct EndpointLoad: Sendable {
   public private(set) var pendingRequests = 0
   /// Requests past their first token.
   public private(set) var decodingRequests = 0
-  private var snapshot: EngineSnapshot?
-  private var fastWork = DecayedSum()
-  private var work = DecayedSum()
-  private var slowWork = DecayedSum()
-  private var mediumWork = DecayedSum()
-  private var latestTPOTSum = DecayedSum()
-  private var latestTPOTCount = DecayedSum()
-  private var recentTPOT = RecentMean(initial: 0, gain: 0.1)
-  private var recentRatio = RecentMean(initial: 1, gain: 0.1)
-  private var recentExcess = RecentMean(initial: 0, gain: 0.2)
-  private var recentOutput: RecentMean
-  private var averageBatch = RecentMean(initial: 0, gain: 0.05)
+  private(set) var snapshot: EngineSnapshot?
+  private(set) var fastWork = DecayedSum()
+  private(set) var work = DecayedSum()
+  private(set) var slowWork = DecayedSum()
+  private(set) var mediumWork = DecayedSum()
+  private(set) var latestTPOTSum = DecayedSum()
+  private(set) var latestTPOTCount = DecayedSum()
+  private(set) var recentTPOT = RecentMean(initial: 0, gain: 0.1)
+  private(set) var recentRatio = RecentMean(initial: 1, gain: 0.1)
+  private(set) var recentExcess = RecentMean(initial: 0, gain: 0.2)
+  private(set) var recentOutput: RecentMean
+  private(set) var averageBatch = RecentMean(initial: 0, gain: 0.05)
 
   /// An idle endpoint that runs `engine`.
   public init(engine: EngineModel, capacity: Int = 512) {
@@ -87,7 +87,7 @@ public struct EndpointLoad: Sendable {
   static let mediumHalfLife = 2_800.0
   static let latestHalfLife = 175.0
   /// The weight of the decode step in the latest TPOT, in outcomes.
-  private static let latestPrior = 0.3
+  static let latestPrior = 0.3
 
   // MARK: - Events
 

@@ -47,16 +47,23 @@ public struct EndpointPool: Sendable {
   public internal(set) var endpoints: [EndpointLoad] = []
   private var slots: [InFlight] = []
   private var freeSlots: [Int32] = []
-  private var totals = PoolTotals()
+  private(set) var totals = PoolTotals()
   private var work = DecayedSum()
   private var fastWork = DecayedSum()
   private var recentExcess = RecentMean(initial: 0, gain: 0.1)
   /// What it predicts with; `nil` while it only follows the load.
   public private(set) var predictor: Predictor?
-  private var groups: [Int] = []
+  private(set) var groups: [Int] = []
   private var names: [EndpointName?] = []
-  private var ttftCorrection = LiveCorrection(.none)
-  private var tpotCorrection = LiveCorrection(.none)
+  private(set) var ttftCorrection = LiveCorrection(.none)
+  private(set) var tpotCorrection = LiveCorrection(.none)
+  /// What batches read; written when a batch finds it out of date.
+  var columns = LaneColumns()
+  /// The features and terms of the group of endpoints at hand; kept for their memory.
+  var laneFeatures = [Lanes](repeating: Lanes(repeating: 0), count: Feature.count)
+  var laneTerms = [Lanes]()
+  var laneMatches = [Lanes]()
+  var expectations = [LaneExpectation]()
   private var row = [Double](repeating: 0, count: Feature.count)
 
   /// A pool without endpoints, with room for `capacity` requests in flight.
@@ -79,6 +86,7 @@ public struct EndpointPool: Sendable {
     endpoints.append(EndpointLoad(engine: engine))
     groups.append(group)
     names.append(nil)
+    columns.addEndpoint()
     ttftCorrection.addEndpoint()
     tpotCorrection.addEndpoint()
     return endpoints.count - 1
@@ -129,6 +137,7 @@ public struct EndpointPool: Sendable {
       }
     }
     for index in slots.indices { slots[index].predicted = nil }
+    columns.markAllStale()
   }
 
   /// Whether the request was dispatched and has not ended.
@@ -230,6 +239,7 @@ public struct EndpointPool: Sendable {
   /// An endpoint's metrics were scraped.
   public mutating func observe(_ snapshot: EngineSnapshot, on endpoint: Int) {
     endpoints[endpoint].observe(snapshot)
+    columns.markStale(endpoint)
   }
 
   /// TPOT of shorter answers is mostly the noise of a few steps.
@@ -245,6 +255,7 @@ public struct EndpointPool: Sendable {
 
   /// Comes after the event, which runs the steps that began before it.
   private mutating func observeOthers(_ endpoint: Int) {
+    columns.markStale(endpoint)
     endpoints[endpoint].observe(
       otherDecodingRequests: totals.decodingRequests - Double(endpoints[endpoint].decodingRequests))
   }
@@ -262,6 +273,13 @@ public struct EndpointPool: Sendable {
     from start: Int = 0
   ) -> EngineForecast {
     let forecast = endpoints[endpoint].forecast(request, at: time)
+    endpoints[endpoint].features(
+      request, forecast: forecast, pool: totals(at: time), at: time, into: &row, from: start)
+    return forecast
+  }
+
+  /// What all endpoints have in flight together at `time`.
+  func totals(at time: Double) -> PoolTotals {
     var pool = totals
     pool.recentExcess = recentExcess.value
     pool.endpointCount = Double(max(endpoints.count, 1))
@@ -269,9 +287,7 @@ public struct EndpointPool: Sendable {
       work.rate(at: time, halfLife: EndpointLoad.mediumHalfLife) / pool.endpointCount
     pool.arrivalWorkFast =
       fastWork.rate(at: time, halfLife: EndpointLoad.fastHalfLife) / pool.endpointCount
-    endpoints[endpoint].features(
-      request, forecast: forecast, pool: pool, at: time, into: &row, from: start)
-    return forecast
+    return pool
   }
 
   // MARK: - Predictions

@@ -342,7 +342,7 @@ public struct EngineEmulator: Sendable {
   /// After this long without a sign the emulator waits for the next one, ms.
   private static let longestSilence = 3_600_000.0
   /// What is left of a step that has outlasted its forecast, as a share of its time so far.
-  private static let overdueShare = 0.03
+  static let overdueShare = 0.03
   /// Over more steps than this, a boundary may belong to the step before or after.
   private static let trackedSteps = 3.0
   /// A gap moves ``slowness`` by at most this, on the log scale: it follows the median gap.

@@ -39,7 +39,7 @@ struct QueueForecast: Sendable {
 
 /// Forecasts prompts on an ``EngineEmulator``; holds the buffers that doing so needs.
 public struct EngineForecaster: Sendable {
-  private var cached = QueueForecast()
+  private(set) var cached = QueueForecast()
   /// The step counts at which running requests end, where known, relative to now.
   private var endings: [Double] = []
   private var remaining: [Double] = []

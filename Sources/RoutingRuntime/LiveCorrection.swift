@@ -72,6 +72,54 @@ struct LiveCorrection: Sendable {
     return raised * factor(endpoint, at: time) * levelFactors[regime]
   }
 
+  // MARK: - Batches
+
+  /// Whether factors fade slowly enough to be scaled to a common epoch.
+  var supportsLanes: Bool { model.halfLifeMilliseconds >= EndpointLoad.latestHalfLife }
+
+  /// The logarithm of an endpoint's factor as it would be at `epoch`, had it faded backwards.
+  func scaledLogarithm(_ endpoint: Int, epoch: Double) -> Double {
+    let state = factors[endpoint]
+    guard state.logarithm != 0 else { return 0 }
+    return state.logarithm * exp2((state.time - epoch) / model.halfLifeMilliseconds)
+  }
+
+  /// How much logarithms have faded from `epoch` to `time`.
+  func fade(from epoch: Double, to time: Double) -> Double {
+    exp2((epoch - time) / max(model.halfLifeMilliseconds, 1))
+  }
+
+  /// Corrects the heads of eight endpoints, as ``corrected(_:endpoint:regime:at:)`` does one.
+  ///
+  /// - Parameters:
+  ///   - logarithms: Of the endpoints' factors, now.
+  ///   - pending: Requests without a first token.
+  func correct(_ heads: inout LaneHeads, logarithms: Lanes, pending: Lanes) {
+    heads.p90 = larger(heads.p90, heads.p50)
+    heads.p95 = larger(heads.p95, heads.p90)
+    heads.p99 = larger(heads.p99, heads.p95)
+    var factor = Lanes(repeating: 1)
+    let outside =
+      larger(logarithms - Self.deadZone, Lanes(repeating: 0))
+      + smaller(logarithms + Self.deadZone, Lanes(repeating: 0))
+    if any(outside .!= 0) {
+      for lane in 0..<8 where outside[lane] != 0 { factor[lane] = exp(outside[lane]) }
+    }
+    let (isQueued, isCrowded) = (pending .>= 1, pending .>= 5)
+    func level(_ index: Int) -> Lanes {
+      var factors = Lanes(repeating: levelFactors[0][index])
+      factors.replace(with: levelFactors[1][index], where: isQueued)
+      factors.replace(with: levelFactors[2][index], where: isCrowded)
+      return factors * factor
+    }
+    heads.mean *= factor
+    heads.p50 *= level(1)
+    heads.p90 *= level(2)
+    heads.p95 *= level(3)
+    heads.p99 *= level(4)
+    heads.raise(to: Predictor.floorMilliseconds)
+  }
+
   /// Learns from an outcome.
   ///
   /// - Parameters:

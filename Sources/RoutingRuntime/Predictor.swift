@@ -89,6 +89,8 @@ public final class Predictor: Sendable {
   let ttft: CompiledTarget
   let tpot: CompiledTarget
   private let supportedRanges: [SupportedRange]
+  /// The features that terms use, in order.
+  let usedFeatures: [Feature]
 
   /// A feature that some term uses, and the values for which the model may be trusted.
   private struct SupportedRange: Sendable {
@@ -105,6 +107,9 @@ public final class Predictor: Sendable {
     self.ttft = ttft
     self.tpot = tpot
     self.supportedRanges = supportedRanges
+    let terms = model.ttft.terms + model.tpot.terms
+    let used = Set(terms.flatMap { [$0.first.feature] + ($0.second.map { [$0.feature] } ?? []) })
+    usedFeatures = used.sorted().compactMap(Feature.init(rawValue:))
   }
 
   /// Compiles `model`, or says why it cannot be used.
@@ -185,6 +190,16 @@ public final class Predictor: Sendable {
       if x > ranges[index].high || x < ranges[index].low { return true }
     }
     return false
+  }
+
+  /// Of eight endpoints, those for which a used feature lies outside its training range.
+  func isExtrapolating(_ features: [Lanes]) -> SIMDMask<SIMD8<Int64>> {
+    var outside = SIMDMask<SIMD8<Int64>>(repeating: false)
+    for range in supportedRanges {
+      let x = features[range.feature]
+      outside .|= (x .> range.high) .| (x .< range.low)
+    }
+    return outside
   }
 
   /// The uncorrected medians of the whole pool's model, ms.

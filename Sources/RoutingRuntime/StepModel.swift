@@ -115,7 +115,8 @@ public struct StepModel: Sendable {
     return max(length, Self.shortestMilliseconds)
   }
 
-  private func decode(_ batch: Double) -> Double {
+  /// The part that grows with the batch alone.
+  func decode(_ batch: Double) -> Double {
     let last = Self.tableSize - 1
     guard batch < Double(last) else {
       return decodeTable[last]
@@ -126,4 +127,16 @@ public struct StepModel: Sendable {
     guard share > 0 else { return decodeTable[lower] }
     return decodeTable[lower] + share * (decodeTable[lower + 1] - decodeTable[lower])
   }
+
+  // MARK: - Coefficients, for a batch of engines
+
+  var perContext: Double { coefficients[2] }
+  var perToken: Double { coefficients[3] }
+  var perAttention: Double { coefficients[4] }
+  var anyPrefill: Double { coefficients[5] }
+  /// Per prompt token and decoding request.
+  var perDecodingToken: Double { coefficients[6] / 1000 }
+  var perOther: Double { coefficients[7] }
+  /// Per prompt token over `StepFeature.prefillKnots[index]`.
+  func knot(_ index: Int) -> Double { coefficients[18 + index] }
 }

@@ -21,8 +21,6 @@ struct Candidate: Sendable {
 
 /// What is expected of a request on an endpoint.
 struct EndpointForecast: Sendable {
-  /// The prediction; `nil` without a predictor.
-  var prediction: Prediction?
   /// The TTFT that decides, ms.
   var ttft = 0.0
   /// The TPOT that decides, ms.

@@ -5,7 +5,10 @@ extension EndpointPool {
   }
 
   /// Forgets an endpoint's metrics: they can no longer be trusted.
-  mutating func forgetSnapshot(endpoint: Int) { endpoints[endpoint].observe(nil) }
+  mutating func forgetSnapshot(endpoint: Int) {
+    endpoints[endpoint].observe(nil)
+    columns.markStale(endpoint)
+  }
 
   /// What is expected of `request` on `endpoint`; without a predictor, by the emulated engine alone.
   ///
@@ -20,7 +23,6 @@ extension EndpointPool {
     if let predictor {
       engine = loadRow(request, on: endpoint, at: time)
       let prediction = corrected(raw(predictor, endpoint), predictor, endpoint, at: time)
-      result.prediction = prediction
       result.ttft = prediction.ttft.deciding(level)
       result.tpot = prediction.tpot.deciding(level)
     } else {

@@ -1,6 +1,16 @@
 extension Router {
   /// Predicts the request on every candidate.
+  ///
+  /// Many are predicted together; a few of a large pool one by one.
   mutating func forecastCandidates(_ request: RoutingRequest, level: Double, at time: Double) {
+    if pool.supportsLanes, 4 * candidates.count >= endpoints.count {
+      // Moved out and back, so that the array is never copied.
+      var list: [Candidate] = []
+      swap(&list, &candidates)
+      pool.forecastLanes(shape(request, matchedTokens: 0), level: level, at: time, &list)
+      swap(&list, &candidates)
+      return
+    }
     for index in candidates.indices {
       candidates[index].forecast = pool.expected(
         shape(request, matchedTokens: candidates[index].matchedTokens),
@@ -121,7 +131,7 @@ extension Router {
       let forecast = candidates[index].forecast
       candidates[index].score = -(forecast.ttft + forecast.tpot * expectedOutput(request))
     }
-    let decode = best()
+    let decode = predicted(best(), request, at: time)
     var transfer = 0.0
     if case .predictedCost(let parameters) = policy {
       transfer = parameters.transferMillisecondsPerToken * request.promptTokens

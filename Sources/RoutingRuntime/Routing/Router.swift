@@ -174,15 +174,13 @@ public struct Router: Sendable {
     Pick(
       endpoint: candidates[index].endpoint,
       reason: candidates.count == 1 ? .onlyCandidate : reason, propensity: propensity,
-      matchedPrefixTokens: candidates[index].matchedTokens,
-      prediction: candidates[index].forecast.prediction)
+      matchedPrefixTokens: candidates[index].matchedTokens)
   }
 
-  /// Policies that do not predict are told what is predicted where they went.
+  /// The pick, with what is predicted there.
   mutating func predicted(
     _ pick: Pick, _ request: RoutingRequest, at time: Double
   ) -> Pick {
-    guard pick.prediction == nil else { return pick }
     var pick = pick
     pick.prediction = pool.predict(
       shape(request, matchedTokens: pick.matchedPrefixTokens), on: pick.endpoint, at: time)
