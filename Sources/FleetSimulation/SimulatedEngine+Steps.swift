@@ -5,15 +5,16 @@ extension SimulatedEngine {
   mutating func advance(to time: Double) {
     clock = max(clock, time)
     if hungSince != nil { return }
-    let limit = time - downlink
     while true {
       if !isBusy {
-        guard inboxHead < inbox.count, inbox[inboxHead].time <= limit else { return }
+        guard inboxHead < inbox.count, inbox[inboxHead].time + downlink <= time else {
+          return
+        }
         plan(at: inbox[inboxHead].time)
         continue
       }
-      if configuration.emitsEveryToken { emitTokens(until: limit) }
-      guard runEnd <= limit else { return }
+      if configuration.emitsEveryToken { emitTokens(until: time) }
+      guard runEnd + downlink <= time else { return }
       complete()
       plan(at: runEnd)
     }
@@ -358,13 +359,13 @@ extension SimulatedEngine {
         generatedTokens: generated))
   }
 
-  /// Emits the tokens of the run's steps that end by `limit`, but for its last.
-  private mutating func emitTokens(until limit: Double) {
+  /// Emits the tokens of the run's steps that are seen by `time`, but for its last.
+  private mutating func emitTokens(until time: Double) {
     while emittedSteps + 1 < runSteps {
-      let end = runStart + offset(emittedSteps + 1)
-      guard end <= limit else { return }
+      let seen = runStart + offset(emittedSteps + 1) + downlink
+      guard seen <= time else { return }
       emittedSteps += 1
-      emitTokens(atStep: stepCount + emittedSteps, time: end + downlink)
+      emitTokens(atStep: stepCount + emittedSteps, time: seen)
     }
   }
 

@@ -133,6 +133,24 @@ import Testing
     #expect(drain(&engine).map(\.time) == [25, 35])
   }
 
+  @Test(arguments: UInt64(0)..<8)
+  func advancingToTheNextEventAlwaysReachesIt(seed: UInt64) {
+    var model = Fixtures.engine(step: 7.123_456_7, context: 1.1e-5)
+    model.uplinkMilliseconds = 0.1 + Double(seed) * 0.37
+    model.downlinkMilliseconds = 0.3 + Double(seed) * 0.123_4
+    var engine = engine(model, noise: 0.05, everyToken: seed % 2 == 0, seed: seed)
+    for id in 0..<50 {
+      submit(&engine, id, prompt: 300, output: 40, at: 1e6 + Double(id) * 13.7)
+    }
+    while let next = engine.nextEventTime {
+      engine.advance(to: next) { _ in }
+      if let after = engine.nextEventTime, after <= next {
+        Issue.record("stands still at \(next)")
+        return
+      }
+    }
+  }
+
   @Test func metricsMoveAtStepEndsOnly() {
     var engine = engine()
     submit(&engine, 1, prompt: 100, output: 11, at: 0)
