@@ -40,7 +40,8 @@ let package = Package(
       name: "RoutingRuntime", dependencies: ["CoefficientFile"], swiftSettings: swiftSettings),
     .target(
       name: "RoutingRuntimeC", dependencies: ["RoutingRuntime", "CoefficientFile"],
-      exclude: ["include"], swiftSettings: swiftSettings),
+      exclude: ["include"], swiftSettings: swiftSettings,
+      linkerSettings: [.unsafeFlags(["-Xlinker", "-soname=libglidepath_runtime.so.1"])]),
 
     // Learning: log → store → replay → fit → report.
     .target(

@@ -11,9 +11,16 @@ final class ModelHandle: Sendable {
   private let counts = Mutex<(loaded: UInt64, refused: UInt64, refusal: ReloadRefusal?)>(
     (0, 0, nil))
 
-  init(path: String, isWatched: Bool) {
+  /// Tells whether a signature is right; `nil` accepts files without one.
+  private let verify: Verification?
+
+  typealias Verification = @Sendable (_ message: [UInt8], _ signature: [UInt8]) -> Bool
+
+  init(path: String, isWatched: Bool, verify: Verification? = nil) {
     self.path = path
-    watcher = isWatched ? ModelWatcher(path: path, publishingTo: published) : nil
+    self.verify = verify
+    watcher =
+      isWatched ? ModelWatcher(path: path, publishingTo: published, verify: verify) : nil
     if !isWatched { _ = reload() }
   }
 
@@ -30,7 +37,7 @@ final class ModelHandle: Sendable {
 
   func reload() -> Result<UInt64, ReloadRefusal> {
     if let watcher { return watcher.reload() }
-    let loaded = Predictor.load(path: path)
+    let loaded = Predictor.load(path: path, verify: verify)
     return counts.withLock { counts in
       switch loaded {
       case .success(let predictor):
@@ -49,17 +56,31 @@ final class ModelHandle: Sendable {
 /// What a `glidepath_pool` points to; one thread uses it at a time.
 final class PoolHandle {
   var reader: ModelReader
-  var pool: EndpointPool
+  var router: Router
+  /// Whether the host chose the policy; else a model's own policy is taken up with it.
+  var hasChosenPolicy = false
+  /// Kept for its memory.
+  var request = RoutingRequest(promptTokens: 0)
+  var subset: [Int] = []
+  var matched: [Double] = []
+  var predictions: [Prediction] = []
 
-  init(_ published: PublishedModel) {
+  init(_ published: PublishedModel, configuration: Router.Configuration) {
     reader = ModelReader(published)
-    pool = EndpointPool(predictor: reader.predictor)
+    var policy = RoutingPolicy.predictedCost(PredictedCostParameters())
+    if let section = reader.predictor?.model.policy, !section.isEmpty {
+      policy = .predictedCost(PredictedCostParameters(section))
+    }
+    router = Router(predictor: reader.predictor, policy: policy, configuration: configuration)
   }
 
   /// Takes up the newest model.
   func refresh() {
-    if reader.refresh(), let predictor = reader.predictor { pool.install(predictor) }
+    guard reader.refresh(), let predictor = reader.predictor else { return }
+    let chosen = router.policy
+    router.install(predictor)
+    if hasChosenPolicy { router.policy = chosen }
   }
 
-  func has(_ endpoint: Int32) -> Bool { endpoint >= 0 && Int(endpoint) < pool.endpoints.count }
+  func has(_ endpoint: Int32) -> Bool { endpoint >= 0 && Int(endpoint) < router.endpointCount }
 }

@@ -20,6 +20,37 @@ func glidepathModelOpen(
   _ path: UnsafePointer<CChar>?, _ watch: Int32,
   _ result: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
 ) -> Int32 {
+  unsafe openModel(path, watch, nil, result)
+}
+
+/// The host's own check of a signature.
+typealias SignatureCheck =
+  @convention(c) (
+    UnsafePointer<UInt8>?, Int64, UnsafePointer<UInt8>?, Int64, UnsafeMutableRawPointer?
+  ) -> Int32
+
+@_cdecl("glidepath_model_open_signed")
+func glidepathModelOpenSigned(
+  _ path: UnsafePointer<CChar>?, _ watch: Int32, _ check: SignatureCheck?,
+  _ context: UnsafeMutableRawPointer?,
+  _ result: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+) -> Int32 {
+  guard let check = unsafe check else { return noHandle() }
+  // As a number: the header asks the host for a pointer that any thread may use.
+  let host = UInt(bitPattern: context)
+  return unsafe openModel(
+    path, watch,
+    { message, signature in
+      unsafe check(
+        message, Int64(message.count), signature, Int64(signature.count),
+        UnsafeMutableRawPointer(bitPattern: host)) == 1
+    }, result)
+}
+
+private func openModel(
+  _ path: UnsafePointer<CChar>?, _ watch: Int32, _ verify: ModelHandle.Verification?,
+  _ result: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+) -> Int32 {
   guard let result = unsafe result else {
     return ErrorText.note(.invalidArgument, "no place for the model")
   }
@@ -27,7 +58,7 @@ func glidepathModelOpen(
   guard let path = unsafe text(path), !path.isEmpty else {
     return ErrorText.note(.invalidArgument, "the path is missing or not UTF-8")
   }
-  let model = ModelHandle(path: path, isWatched: watch != 0)
+  let model = ModelHandle(path: path, isWatched: watch != 0, verify: verify)
   if watch == 0, let refusal = model.refusal {
     return ErrorText.note(ResultCode(refusal.kind), refusal.reason)
   }

@@ -2,7 +2,7 @@ internal import CoefficientFile
 internal import RoutingRuntime
 
 /// Layout of `glidepath_heads`.
-private struct Heads {
+struct Heads {
   var mean = 0.0
   var p50 = 0.0
   var p90 = 0.0
@@ -21,11 +21,19 @@ private struct Heads {
 }
 
 /// Layout of `glidepath_prediction`.
-private struct PredictionRow {
+struct PredictionRow {
   var ttft = Heads()
   var tpot = Heads()
   var isExtrapolating: Int32 = 0
   var code = ResultCode.ok.rawValue
+
+  init() {}
+
+  init(_ prediction: Prediction) {
+    ttft = Heads(prediction.ttft)
+    tpot = Heads(prediction.tpot)
+    isExtrapolating = prediction.isExtrapolating ? 1 : 0
+  }
 }
 
 /// Layout of `glidepath_candidate`.
@@ -35,39 +43,10 @@ private struct Candidate {
   var matchedPrefixTokens: Double
 }
 
-@_cdecl("glidepath_pool_open")
-func glidepathPoolOpen(
-  _ model: UnsafeMutableRawPointer?, _ result: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
-) -> Int32 {
-  guard let model = unsafe handle(model, ModelHandle.self), let result = unsafe result else {
-    return noHandle()
-  }
-  unsafe result.pointee = Unmanaged.passRetained(PoolHandle(model.published)).toOpaque()
-  return ResultCode.ok.rawValue
-}
-
 @_cdecl("glidepath_pool_close")
 func glidepathPoolClose(_ pool: UnsafeMutableRawPointer?) {
   guard let pool = unsafe pool else { return }
   unsafe Unmanaged<PoolHandle>.fromOpaque(pool).release()
-}
-
-@_cdecl("glidepath_pool_add_endpoint")
-func glidepathPoolAddEndpoint(
-  _ pool: UnsafeMutableRawPointer?, _ name: UnsafePointer<CChar>?,
-  _ accelerator: UnsafePointer<CChar>?, _ result: UnsafeMutablePointer<Int32>?
-) -> Int32 {
-  guard let pool = unsafe handle(pool, PoolHandle.self), let result = unsafe result else {
-    return noHandle()
-  }
-  guard let name = unsafe text(name), let accelerator = unsafe text(accelerator) else {
-    return ErrorText.note(.invalidArgument, "a name is missing or not UTF-8")
-  }
-  pool.refresh()
-  guard let engine = pool.reader.predictor?.model.engines.first else { return noModel() }
-  let endpoint = pool.pool.addEndpoint(named: name, accelerator: accelerator, engine: engine)
-  unsafe result.pointee = Int32(endpoint)
-  return ResultCode.ok.rawValue
 }
 
 @_cdecl("glidepath_pool_predict")
@@ -87,6 +66,9 @@ func glidepathPoolPredict(
   pool.refresh()
   guard pool.reader.predictor != nil else { return noModel() }
   var request = RequestShape(promptTokens: promptTokens, maximumTokens: maximumTokens)
+  if unsafe predictTogether(pool, request, candidates, Int(count), time, rows) {
+    return ResultCode.ok.rawValue
+  }
   for index in 0..<Int(count) {
     let candidate = unsafe candidates[index]
     var row = PredictionRow()
@@ -96,15 +78,38 @@ func glidepathPoolPredict(
       row.code = ResultCode.invalidArgument.rawValue
     } else {
       request.matchedPrefixTokens = min(candidate.matchedPrefixTokens, promptTokens)
-      if let prediction = pool.pool.predict(request, on: Int(candidate.endpoint), at: time) {
-        row.ttft = Heads(prediction.ttft)
-        row.tpot = Heads(prediction.tpot)
-        row.isExtrapolating = prediction.isExtrapolating ? 1 : 0
+      if let prediction = pool.router.predict(request, on: Int(candidate.endpoint), at: time) {
+        row = PredictionRow(prediction)
       }
     }
     unsafe rows[index] = row
   }
   return ResultCode.ok.rawValue
+}
+
+/// Predicts side by side where the candidates are most of a large pool, each named once, in order.
+private func predictTogether(
+  _ pool: PoolHandle, _ request: RequestShape, _ candidates: UnsafePointer<Candidate>,
+  _ count: Int, _ time: Double, _ rows: UnsafeMutablePointer<PredictionRow>
+) -> Bool {
+  let endpointCount = pool.router.endpointCount
+  guard count >= 8, 4 * count >= endpointCount else { return false }
+  pool.matched.removeAll(keepingCapacity: true)
+  for index in 0..<count {
+    let candidate = unsafe candidates[index]
+    guard pool.has(candidate.endpoint), Int(candidate.endpoint) >= pool.matched.count,
+      areTokens(candidate.matchedPrefixTokens)
+    else { return false }
+    while pool.matched.count < Int(candidate.endpoint) { pool.matched.append(0) }
+    pool.matched.append(min(candidate.matchedPrefixTokens, request.promptTokens))
+  }
+  pool.router.predict(
+    request, matchedPrefixTokens: pool.matched, at: time, into: &pool.predictions)
+  for index in 0..<count {
+    let endpoint = unsafe Int(candidates[index].endpoint)
+    unsafe rows[index] = PredictionRow(pool.predictions[endpoint])
+  }
+  return true
 }
 
 @_cdecl("glidepath_pool_dispatched")
@@ -124,7 +129,7 @@ func glidepathPoolDispatched(
   let request = RequestShape(
     promptTokens: promptTokens, matchedPrefixTokens: min(matchedPrefixTokens, promptTokens),
     maximumTokens: maximumTokens)
-  let handle = pool.pool.dispatched(request, to: Int(endpoint), at: time)
+  let handle = pool.router.dispatched(request, to: Int(endpoint), at: time)
   unsafe result.pointee = handle.bits
   return ResultCode.ok.rawValue
 }
@@ -136,8 +141,8 @@ func glidepathPoolFirstToken(
   guard let pool = unsafe handle(pool, PoolHandle.self) else { return noHandle() }
   guard isTime(time) else { return ErrorText.note(.invalidArgument, "the time is not finite") }
   let handle = EndpointPool.Handle(bits: request)
-  guard pool.pool.isInFlight(handle) else { return noRequest() }
-  pool.pool.firstToken(handle, at: time)
+  guard pool.router.isInFlight(handle) else { return noRequest() }
+  pool.router.firstToken(handle, at: time)
   return ResultCode.ok.rawValue
 }
 
@@ -150,8 +155,8 @@ func glidepathPoolFinished(
     return ErrorText.note(.invalidArgument, "a number is not finite or out of range")
   }
   let handle = EndpointPool.Handle(bits: request)
-  guard pool.pool.isInFlight(handle) else { return noRequest() }
-  pool.pool.finished(handle, outputTokens: outputTokens, at: time)
+  guard pool.router.isInFlight(handle) else { return noRequest() }
+  pool.router.finished(handle, outputTokens: outputTokens, at: time)
   return ResultCode.ok.rawValue
 }
 
@@ -165,7 +170,7 @@ func glidepathPoolSnapshot(
   guard areTokens(waiting), areTokens(running), usage >= 0, usage <= 1, isTime(time) else {
     return ErrorText.note(.invalidArgument, "a number is not finite or out of range")
   }
-  pool.pool.observe(
+  pool.router.observe(
     EngineSnapshot(
       waitingRequests: waiting, runningRequests: running, kvCacheUsage: usage, time: time),
     on: Int(endpoint))
@@ -182,7 +187,7 @@ func glidepathPoolCorrections(
   else { return noHandle() }
   guard pool.has(endpoint) else { return noEndpoint(endpoint) }
   guard isTime(time) else { return ErrorText.note(.invalidArgument, "the time is not finite") }
-  let factors = pool.pool.correctionFactors(Int(endpoint), at: time)
+  let factors = pool.router.correctionFactors(Int(endpoint), at: time)
   unsafe ttft.pointee = factors.ttft
   unsafe tpot.pointee = factors.tpot
   return ResultCode.ok.rawValue
@@ -195,24 +200,6 @@ func glidepathPoolInFlight(
   guard let pool = unsafe handle(pool, PoolHandle.self), let count = unsafe count else {
     return noHandle()
   }
-  unsafe count.pointee = Int64(pool.pool.requestsInFlight)
+  unsafe count.pointee = Int64(pool.router.pool.requestsInFlight)
   return ResultCode.ok.rawValue
-}
-
-// MARK: - Checks
-
-/// A count of tokens or requests that some machine could hold.
-private func areTokens(_ count: Double) -> Bool { count >= 0 && count <= 1e9 }
-
-/// Milliseconds within 30,000 years of zero.
-private func isTime(_ time: Double) -> Bool { abs(time) <= 1e15 }
-
-private func noModel() -> Int32 { ErrorText.note(.noModel, "no model is in force yet") }
-
-private func noEndpoint(_ endpoint: Int32) -> Int32 {
-  ErrorText.note(.notFound, "the pool has no endpoint \(endpoint)")
-}
-
-private func noRequest() -> Int32 {
-  ErrorText.note(.notFound, "no such request is in flight: it is unknown or has ended")
 }

@@ -39,12 +39,17 @@ import Testing
     return try body(folder)
   }
 
+  /// Builds an example; beside it stands the library under its soname, as an installation has it.
   private func compile(_ name: String, into folder: URL) throws -> String {
     let program = folder.appendingPathComponent(name).path
+    try FileManager.default.createSymbolicLink(
+      at: folder.appendingPathComponent("libglidepath_runtime.so.1"),
+      withDestinationURL: products.appendingPathComponent("libglidepath_runtime.so"))
     let result = try run([
       "clang", "-Wall", "-Wextra", "-Werror", "-I", include, "-o", program,
       examples.appendingPathComponent(name + ".c").path, "-L", products.path,
-      "-lglidepath_runtime", "-lm", "-Wl,-rpath," + products.path,
+      "-lglidepath_runtime", "-lm", "-ldl",
+      "-Wl,-rpath," + folder.path,
     ])
     try #require(result.status == 0, Comment(rawValue: result.output))
     return program
@@ -102,6 +107,57 @@ import Testing
       ])
       #expect(result.status == 0)
       #expect(try result.output == expectedOutput())
+    }
+  }
+
+  /// What the routing example does, in Swift.
+  private func expectedRoutes() throws -> String {
+    let predictor = try Predictor.compile(SyntheticModel.model(seed: 4)).get()
+    var router = Router(
+      predictor: predictor,
+      policy: .predictedCost(PredictedCostParameters(values: [0.2, 0, 1, 0, 2, 0, 0.1, 0])),
+      configuration: .init(prefixCapacity: 1_000, seed: 7))
+    for index in 0..<3 {
+      _ = router.addEndpoint(
+        named: "e\(index)", accelerator: "", engine: predictor.model.engines[0])
+    }
+    let request = RoutingRequest(
+      promptTokens: 1_100, prefixBlocks: [11, 12, 13, 14], blockTokens: 256)
+    var output = ""
+    for turn in 0..<6 {
+      let time = 35 * Double(turn)
+      let pick = router.pick(request, at: time)
+      let ttft = try #require(pick.prediction).ttft.mean
+      output += String(
+        format: "%d %d %.17g %.0f %.17g\n", pick.endpoint, Int(pick.reason.rawValue),
+        pick.propensity, pick.matchedPrefixTokens, ttft)
+      let handle = router.dispatched(request, to: pick.endpoint, at: time)
+      if turn % 2 == 0 {
+        router.firstToken(handle, at: time + 20)
+        router.finished(handle, outputTokens: 5, at: time + 30)
+      }
+    }
+    return output + "-1 \(PickReason.noEndpoint.rawValue)\n"
+  }
+
+  @Test func aHostWithoutACompilerRoutesAsSwiftDoes() throws {
+    try withFolder { folder in
+      let program = try compile("route", into: folder)
+      let result = try run([
+        program, folder.appendingPathComponent("libglidepath_runtime.so.1").path,
+        try model(in: folder),
+      ])
+      #expect(result.status == 0)
+      #expect(try result.output == expectedRoutes())
+    }
+  }
+
+  @Test func theLibraryHasAStableSoname() throws {
+    let library = products.appendingPathComponent("libglidepath_runtime.so").path
+    let result = try run(["objdump", "-p", library])
+    #expect(result.output.contains("SONAME") && result.output.contains("libglidepath_runtime.so.1"))
+    for forbidden in ["openblas", "lapack", "sqlite", "Foundation"] {
+      #expect(!result.output.contains("NEEDED               lib\(forbidden)"))
     }
   }
 

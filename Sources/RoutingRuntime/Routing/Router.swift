@@ -213,7 +213,7 @@ public struct Router: Sendable {
     let blocks = prefixes.matchedBlocks(request.prefixBlocks, endpoint: endpoint)
     let matched = min(Double(blocks) * request.blockTokens, request.promptTokens)
     prefixes.insert(request.prefixBlocks, endpoint: endpoint)
-    return send(shape(request, matchedTokens: matched), to: endpoint, at: time)
+    return dispatched(shape(request, matchedTokens: matched), to: endpoint, at: time)
   }
 
   /// Prefill is done elsewhere and its KV cache sent here: only the last prompt token is computed.
@@ -225,11 +225,14 @@ public struct Router: Sendable {
   ) -> EndpointPool.Handle {
     firstToken(handle, at: time)
     finished(handle, outputTokens: 0, at: time)
-    return send(
+    return dispatched(
       shape(request, matchedTokens: max(0, request.promptTokens - 1)), to: endpoint, at: time)
   }
 
-  private mutating func send(
+  /// A request was sent to an endpoint; the gateway knows itself what is cached there.
+  ///
+  /// - Returns: The handle with which its first token and its end are reported.
+  public mutating func dispatched(
     _ shape: RequestShape, to endpoint: Int, at time: Double
   ) -> EndpointPool.Handle {
     let handle = pool.dispatched(shape, to: endpoint, at: time)
@@ -281,6 +284,27 @@ public struct Router: Sendable {
 }
 
 extension Router {
+  /// Whether the request was dispatched and has not ended.
+  public func isInFlight(_ handle: EndpointPool.Handle) -> Bool { pool.isInFlight(handle) }
+
+  /// The factors by which outcomes correct an endpoint's predictions at `time`.
+  public func correctionFactors(
+    _ endpoint: Int, at time: Double
+  ) -> (ttft: Double, tpot: Double) { pool.correctionFactors(endpoint, at: time) }
+
+  /// Predicts one request on every endpoint; see ``EndpointPool``.
+  public mutating func predict(
+    _ shape: RequestShape, matchedPrefixTokens: [Double], at time: Double,
+    into predictions: inout [Prediction]
+  ) {
+    pool.predict(shape, matchedPrefixTokens: matchedPrefixTokens, at: time, into: &predictions)
+  }
+
+  /// What is predicted for a request whose cached prefix the gateway knows itself.
+  public mutating func predict(
+    _ shape: RequestShape, on endpoint: Int, at time: Double
+  ) -> Prediction? { pool.predict(shape, on: endpoint, at: time) }
+
   /// What is predicted for the request on an endpoint; `nil` without a predictor.
   ///
   /// - Parameter matchedPrefixTokens: Prompt tokens cached there; `nil` to ask the prefix index.

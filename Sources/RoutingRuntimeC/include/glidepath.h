@@ -13,7 +13,8 @@
  * one thread at a time: calls on one pool must not overlap, calls on different pools may.
  * glidepath_last_error is per thread.
  *
- * Nothing is ever called back into the host, and no function exits the process on bad data.
+ * Nothing is called back into the host (but the check of glidepath_model_open_signed), and no
+ * function exits the process on bad data.
  */
 #ifndef GLIDEPATH_H
 #define GLIDEPATH_H
@@ -82,6 +83,79 @@ typedef struct {
   double matched_prefix_tokens;
 } glidepath_candidate;
 
+/* A request to be routed. Zero it before use; a 0 means "not known" where nothing else is said. */
+typedef struct {
+  /* Prompt tokens. */
+  double prompt_tokens;
+  /* The client's limit of output tokens. */
+  double maximum_tokens;
+  /* How many it is expected to generate. */
+  double expected_output_tokens;
+  /* What the client asked for, ms. */
+  double ttft_objective_ms;
+  double tpot_objective_ms;
+  /* Tokens per block of prefix_blocks. */
+  double block_tokens;
+  /* Hashes of the prompt's leading blocks; each covers its block and all before it. */
+  const uint64_t *prefix_blocks;
+  int64_t prefix_block_count;
+  /* 1 when it may be refused under overload. */
+  int32_t is_sheddable;
+  int32_t reserved;
+} glidepath_request;
+
+/* Why an endpoint was picked, or none. */
+#define GLIDEPATH_PICK_BEST_SCORE 0
+#define GLIDEPATH_PICK_ONLY_CANDIDATE 1
+#define GLIDEPATH_PICK_PREFIX_AFFINITY 2
+#define GLIDEPATH_PICK_EXPLORATION 3
+#define GLIDEPATH_PICK_LEAST_VIOLATION 4
+#define GLIDEPATH_PICK_NO_ENDPOINT 5
+#define GLIDEPATH_PICK_SHED 6
+
+/* The outcome of one decision. */
+typedef struct {
+  /* The endpoint, or -1 for none; with separate prefill, where decode runs. */
+  int32_t endpoint;
+  /* Where prefill runs when elsewhere, else -1. */
+  int32_t prefill_endpoint;
+  /* GLIDEPATH_PICK_... */
+  int32_t reason;
+  int32_t reserved;
+  /* With what probability the policy chose so, 0 to 1; for the request log. */
+  double propensity;
+  /* Prompt tokens thought to be cached where prefill runs. */
+  double matched_prefix_tokens;
+  /* What is predicted there. */
+  glidepath_prediction prediction;
+} glidepath_pick;
+
+/* Policies of glidepath_pool_set_policy, with their parameters in order. */
+/* Least predicted cost; the parameters of the coefficient file's policy section. The default. */
+#define GLIDEPATH_POLICY_PREDICTED_COST 0
+#define GLIDEPATH_POLICY_ROUND_ROBIN 1
+#define GLIDEPATH_POLICY_RANDOM 2
+#define GLIDEPATH_POLICY_LEAST_REQUEST 3
+#define GLIDEPATH_POLICY_POWER_OF_TWO 4
+/* Weights: queue (2), KV cache (2), prefix (3). */
+#define GLIDEPATH_POLICY_WEIGHTED_SCORERS 5
+/* Threshold (0.8), exploration (0), penalty in ms (18000), prefill tokens per second (15928). */
+#define GLIDEPATH_POLICY_AFFINITY 6
+#define GLIDEPATH_POLICY_LOAD_PRODUCT 7
+
+/* Roles of glidepath_pool_add_endpoint_with_role. */
+#define GLIDEPATH_ROLE_BOTH 0
+#define GLIDEPATH_ROLE_PREFILL 1
+#define GLIDEPATH_ROLE_DECODE 2
+
+/*
+ * Returns 1 when `signature` is right for `message`, else 0. Called on the thread that reads the
+ * file; `context` must be safe there.
+ */
+typedef int32_t (*glidepath_signature_check)(
+    const uint8_t *message, int64_t message_size, const uint8_t *signature,
+    int64_t signature_size, void *context);
+
 /* About the model in force and its reloads. */
 typedef struct {
   /* Counts the models put in force; 0 when none was. */
@@ -109,6 +183,14 @@ int32_t glidepath_abi_version(void);
  */
 glidepath_code glidepath_model_open(const char *path, int32_t watch, glidepath_model **model);
 
+/*
+ * As glidepath_model_open, but takes only files whose Ed25519 signature `check` accepts: the host
+ * brings the key and the cryptography. `context` is handed to `check`. Any thread.
+ */
+glidepath_code glidepath_model_open_signed(
+    const char *path, int32_t watch, glidepath_signature_check check, void *context,
+    glidepath_model **model);
+
 /* Ends watching and releases the model; pools keep what they use. NULL is ignored. Any thread, once. */
 void glidepath_model_close(glidepath_model *model);
 
@@ -130,6 +212,13 @@ int64_t glidepath_model_refusal(glidepath_model *model, char *buffer, int64_t si
  */
 glidepath_code glidepath_pool_open(glidepath_model *model, glidepath_pool **pool);
 
+/*
+ * As glidepath_pool_open, with room for `prefix_blocks` cached blocks per endpoint (24 to 32 bytes
+ * each; glidepath_pool_open has 31,250) and a seed for exploration and ties. Any thread.
+ */
+glidepath_code glidepath_pool_open_sized(
+    glidepath_model *model, int64_t prefix_blocks, uint64_t seed, glidepath_pool **pool);
+
 /* Releases the pool. NULL is ignored. Its thread, once. */
 void glidepath_pool_close(glidepath_pool *pool);
 
@@ -139,6 +228,48 @@ void glidepath_pool_close(glidepath_pool *pool);
  */
 glidepath_code glidepath_pool_add_endpoint(
     glidepath_pool *pool, const char *name, const char *accelerator, int32_t *endpoint);
+
+/* As glidepath_pool_add_endpoint, for separate prefill and decode: GLIDEPATH_ROLE_... Its thread. */
+glidepath_code glidepath_pool_add_endpoint_with_role(
+    glidepath_pool *pool, const char *name, const char *accelerator, int32_t role,
+    int32_t *endpoint);
+
+/* Takes an endpoint out of the choice (0) or back in (1); requests there go on. Its thread. */
+glidepath_code glidepath_pool_set_available(
+    glidepath_pool *pool, int32_t endpoint, int32_t is_available);
+
+/*
+ * Routes by GLIDEPATH_POLICY_... from now on, whatever policy later models bring. `values` holds
+ * `count` parameters in the policy's order; missing ones keep their defaults. Its thread.
+ */
+glidepath_code glidepath_pool_set_policy(
+    glidepath_pool *pool, int32_t policy, const double *values, int64_t count);
+
+/*
+ * Chooses an endpoint among `subset[0 .. count)`, or among all available when `subset` is NULL, and
+ * stores the outcome in `*pick`; no endpoint and shedding are outcomes, not errors. Nothing is
+ * dispatched yet. Allocates nothing once warm, unless a new model is taken up. Its thread.
+ */
+glidepath_code glidepath_pool_pick(
+    glidepath_pool *pool, const glidepath_request *request, const int32_t *subset, int64_t count,
+    double time_ms, glidepath_pick *pick);
+
+/*
+ * Event: a picked request was sent to an endpoint, which will now cache its prompt. Stores in
+ * `*handle` what the next events need. With separate prefill, `endpoint` is the prefill endpoint.
+ * Its thread.
+ */
+glidepath_code glidepath_pool_routed(
+    glidepath_pool *pool, int32_t endpoint, const glidepath_request *request, double time_ms,
+    uint64_t *handle);
+
+/*
+ * Event: separate prefill `prefill` is done and its KV cache goes to the decode endpoint. Ends
+ * `prefill` and stores the decode's handle in `*handle`. Its thread.
+ */
+glidepath_code glidepath_pool_handed_off(
+    glidepath_pool *pool, uint64_t prefill, int32_t endpoint, const glidepath_request *request,
+    double time_ms, uint64_t *handle);
 
 /*
  * Predicts one request on `count` candidates into `predictions[0 .. count)`. All rows come from one

@@ -75,6 +75,22 @@ int main(int argc, char **argv) {
   EXPECT(GLIDEPATH_OK, glidepath_pool_in_flight(pool, &count));
   EXPECT(0, count);
   EXPECT(GLIDEPATH_INVALID_ARGUMENT, glidepath_pool_in_flight(NULL, &count));
+  glidepath_request routing = {0};
+  glidepath_pick pick;
+  routing.prompt_tokens = 100;
+  EXPECT(GLIDEPATH_OK, glidepath_pool_pick(pool, &routing, NULL, 0, 0, &pick));
+  EXPECT(GLIDEPATH_INVALID_ARGUMENT, glidepath_pool_pick(pool, NULL, NULL, 0, 0, &pick));
+  EXPECT(GLIDEPATH_INVALID_ARGUMENT, glidepath_pool_pick(pool, &routing, NULL, 0, NAN, &pick));
+  routing.prefix_block_count = 3;
+  EXPECT(GLIDEPATH_INVALID_ARGUMENT, glidepath_pool_pick(pool, &routing, NULL, 0, 0, &pick));
+  EXPECT(
+      GLIDEPATH_INVALID_ARGUMENT, glidepath_pool_routed(pool, endpoint, &routing, 0, &request));
+  routing.prefix_block_count = 0;
+  EXPECT(GLIDEPATH_NOT_FOUND, glidepath_pool_routed(pool, 9, &routing, 0, &request));
+  EXPECT(GLIDEPATH_NOT_FOUND, glidepath_pool_handed_off(pool, 5, endpoint, &routing, 0, &request));
+  EXPECT(GLIDEPATH_INVALID_ARGUMENT, glidepath_pool_set_policy(pool, 99, NULL, 0));
+  EXPECT(GLIDEPATH_INVALID_ARGUMENT, glidepath_pool_set_policy(pool, 0, NULL, 3));
+  EXPECT(GLIDEPATH_NOT_FOUND, glidepath_pool_set_available(pool, 9, 1));
   glidepath_pool_close(pool);
   glidepath_pool_close(NULL);
   glidepath_model_close(NULL);
