@@ -25,14 +25,15 @@ struct KVCache: Sendable {
   private var freeNodes: [Int32] = []
   private var newest: Int32 = -1
   private var oldest: Int32 = -1
-  /// Node numbers by hash, -1 where empty; its size is a power of two.
-  private var table: [Int32]
+  /// By hash: the upper half a tag of the hash, the lower half the node; ``empty`` where none is.
+  /// Its size is a power of two.
+  private var table: [UInt64]
   private var namedCount = 0
 
   init(capacity: Int, blockTokens: Int) {
     self.capacity = max(capacity, 1)
     self.blockTokens = max(blockTokens, 1)
-    table = [Int32](repeating: -1, count: 1024)
+    table = [UInt64](repeating: Self.empty, count: 1024)
   }
 
   /// How much running requests may grow by, tokens.
@@ -44,7 +45,7 @@ struct KVCache: Sendable {
     nodes.removeAll(keepingCapacity: true)
     freeNodes.removeAll(keepingCapacity: true)
     (newest, oldest) = (-1, -1)
-    for index in table.indices { table[index] = -1 }
+    for index in table.indices { table[index] = Self.empty }
   }
 
   // MARK: - Running requests
@@ -57,8 +58,8 @@ struct KVCache: Sendable {
     var found = 0
     while found < blocks.count, found < limit {
       let slot = find(blocks[found])
-      guard table[slot] >= 0 else { break }
-      let node = table[slot]
+      guard table[slot] != Self.empty else { break }
+      let node = Self.node(table[slot])
       refer(to: node)
       taken.append(node)
       found += 1
@@ -82,14 +83,15 @@ struct KVCache: Sendable {
   /// request refers to that one and gives its own back.
   mutating func name(_ hash: UInt64, into taken: inout [Int32]) {
     let slot = find(hash)
-    if table[slot] >= 0 {
-      refer(to: table[slot])
+    if table[slot] != Self.empty {
+      let node = Self.node(table[slot])
+      refer(to: node)
       held -= blockTokens
-      taken.append(table[slot])
+      taken.append(node)
       return
     }
     let node = makeNode(hash: hash, references: 1, tokens: Int32(truncatingIfNeeded: blockTokens))
-    table[slot] = node
+    table[slot] = Self.mix(hash) & Self.tagMask | UInt64(UInt32(bitPattern: node))
     namedCount += 1
     if 2 * namedCount > table.count { rebuildTable() }
     taken.append(node)
@@ -163,36 +165,55 @@ struct KVCache: Sendable {
 
   // MARK: - The table
 
-  private func home(_ hash: UInt64) -> Int {
-    Int(truncatingIfNeeded: (hash &* 0x9e37_79b9_7f4a_7c15) >> 32) & (table.count - 1)
+  private static let empty = UInt64.max
+  private static let tagMask: UInt64 = 0xffff_ffff_0000_0000
+
+  private static func mix(_ hash: UInt64) -> UInt64 { hash &* 0x9e37_79b9_7f4a_7c15 }
+
+  private static func node(_ entry: UInt64) -> Int32 { Int32(truncatingIfNeeded: entry) }
+
+  /// Where an entry or a mixed hash belongs: by the tag, so that nodes need not be looked at.
+  private func home(_ entry: UInt64) -> Int {
+    Int(truncatingIfNeeded: entry >> 32) & (table.count - 1)
   }
 
   /// The table position of `hash`, or the empty one where it would stand.
   private func find(_ hash: UInt64) -> Int {
     let mask = table.count - 1
-    var slot = home(hash)
-    while table[slot] >= 0, nodes[Int(table[slot])].hash != hash { slot = (slot + 1) & mask }
-    return slot
+    let mixed = Self.mix(hash)
+    let tag = mixed & Self.tagMask
+    var slot = home(mixed)
+    while true {
+      let entry = table[slot]
+      if entry == Self.empty { return slot }
+      if entry & Self.tagMask == tag, nodes[Int(Self.node(entry))].hash == hash { return slot }
+      slot = (slot + 1) & mask
+    }
   }
 
   private mutating func rebuildTable() {
-    let named = table.filter { $0 >= 0 }
-    table = [Int32](repeating: -1, count: 4 * table.count)
-    for node in named { table[find(nodes[Int(node)].hash)] = node }
+    let entries = table.filter { $0 != Self.empty }
+    table = [UInt64](repeating: Self.empty, count: 4 * table.count)
+    let mask = table.count - 1
+    for entry in entries {
+      var slot = home(entry)
+      while table[slot] != Self.empty { slot = (slot + 1) & mask }
+      table[slot] = entry
+    }
   }
 
   /// Removes a hash and closes the gap, so that probing finds what was behind it.
   private mutating func erase(_ hash: UInt64) {
     let mask = table.count - 1
     var gap = find(hash)
-    guard table[gap] >= 0 else { return }
-    table[gap] = -1
+    guard table[gap] != Self.empty else { return }
+    table[gap] = Self.empty
     var next = (gap + 1) & mask
-    while table[next] >= 0 {
-      let wanted = home(nodes[Int(table[next])].hash)
+    while table[next] != Self.empty {
+      let wanted = home(table[next])
       if (next &- wanted) & mask >= (next &- gap) & mask {
         table[gap] = table[next]
-        table[next] = -1
+        table[next] = Self.empty
         gap = next
       }
       next = (next + 1) & mask
@@ -224,7 +245,9 @@ extension KVCache {
       if nodes[Int(node)].references > 0 { return false }
       node = nodes[Int(node)].newer
     }
-    for entry in table where entry >= 0 { named += nodes[Int(entry)].references >= 0 ? 1 : 0 }
+    for entry in table where entry != Self.empty {
+      named += nodes[Int(Self.node(entry))].references >= 0 ? 1 : 0
+    }
     return listed == evictable && named == namedCount && held >= 0 && held + evictable <= capacity
   }
 }

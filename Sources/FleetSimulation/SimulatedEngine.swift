@@ -244,10 +244,21 @@ public struct SimulatedEngine: Sendable {
   /// The metrics as of the last step that ended by the time of the last ``advance(to:emit:)``.
   public var metrics: EngineMetrics {
     var result = published
+    result.kvCacheUsage = kvCacheUsage
+    return result
+  }
+
+  private var kvCacheUsage: Double {
     let now = min(clock, hungSince ?? clock) - downlink
     let grown = isBusy && prefills == 0 ? decoding.count * stepsDone(at: now) : 0
-    result.kvCacheUsage = Double(publishedHeld + grown) / Double(cache.capacity)
-    return result
+    return Double(publishedHeld + grown) / Double(cache.capacity)
+  }
+
+  /// The metrics as of `time`; in place, so that nothing is copied.
+  mutating func scrape(at time: Double) -> EngineMetrics {
+    clock = max(clock, time)
+    published.kvCacheUsage = kvCacheUsage
+    return published
   }
 
   /// Requests that are on their way, queued or in the batch.

@@ -1,0 +1,216 @@
+internal import RoutingRuntime
+
+extension Fleet {
+  // MARK: - Arrivals
+
+  /// A request reaches the gateway and is sent on.
+  mutating func arrive(
+    _ id: Int, _ request: SimulatedRequest, blockTokens: Int, to forced: Int?
+  ) {
+    let time = request.arrivalMilliseconds
+    outcomes[id].arrivalMilliseconds = time
+    if let forced {
+      guard engines.indices.contains(forced) else {
+        outcomes[id].status = .noEndpoint
+        return
+      }
+      outcomes[id].endpoint = Int32(truncatingIfNeeded: forced)
+      submit(id, request, to: forced, at: time)
+      return
+    }
+    let routing = RoutingRequest(request, blockTokens: blockTokens)
+    let pick = router.pick(routing, at: time)
+    guard pick.endpoint >= 0 else {
+      outcomes[id].status = pick.reason == .shed ? .shed : .noEndpoint
+      return
+    }
+    outcomes[id].endpoint = Int32(truncatingIfNeeded: pick.endpoint)
+    outcomes[id].predictedTTFTMilliseconds = pick.prediction?.ttft.mean ?? .nan
+    let first = pick.prefillEndpoint >= 0 ? pick.prefillEndpoint : pick.endpoint
+    if pick.prefillEndpoint >= 0 {
+      outcomes[id].prefillEndpoint = Int32(truncatingIfNeeded: pick.prefillEndpoint)
+    }
+    handles[id] = router.dispatched(routing, to: first, at: time)
+    submit(id, request, to: first, isPrefillOnly: pick.prefillEndpoint >= 0, at: time)
+  }
+
+  private mutating func submit(
+    _ id: Int, _ request: SimulatedRequest, to endpoint: Int, isPrefillOnly: Bool = false,
+    at time: Double
+  ) {
+    openRequests += 1
+    if states[endpoint].isDead {
+      end(id, .failed, at: time)
+      return
+    }
+    engines[endpoint].submit(
+      id: id, promptTokens: request.promptTokens,
+      outputTokens: isPrefillOnly ? 1 : request.outputTokens, blocks: request.prefixBlocks,
+      at: time)
+    nextTimes[endpoint] = engines[endpoint].nextTime
+  }
+
+  // MARK: - What comes back
+
+  mutating func receive(_ event: EngineEvent, from endpoint: Int, _ workload: Workload) {
+    let id = event.id
+    if outcomes[id].prefillEndpoint == Int32(truncatingIfNeeded: endpoint),
+      outcomes[id].endpoint != Int32(truncatingIfNeeded: endpoint)
+    {
+      receivePrefill(event, workload.requests[id], blockTokens: workload.blockTokens)
+      return
+    }
+    switch event.kind {
+    case .firstToken:
+      outcomes[id].ttftMilliseconds = event.time - outcomes[id].arrivalMilliseconds
+      if outcomes[id].prefillEndpoint < 0 {
+        outcomes[id].cachedTokens = Int32(truncatingIfNeeded: event.cachedTokens)
+      }
+      if isRouted, let handle = handles[id] { router.firstToken(handle, at: event.time) }
+    case .finished:
+      outcomes[id].e2eMilliseconds = event.time - outcomes[id].arrivalMilliseconds
+      outcomes[id].outputTokens = Int32(truncatingIfNeeded: event.generatedTokens)
+      outcomes[id].status = .completed
+      openRequests -= 1
+      if isRouted, let handle = handles[id] {
+        router.finished(handle, outputTokens: Double(event.generatedTokens), at: event.time)
+      }
+    case .rejected: end(id, .rejected, at: event.time)
+    case .failed: end(id, .failed, at: event.time)
+    case .token: break
+    }
+  }
+
+  /// The prompt is computed: its KV cache goes to the endpoint that decodes.
+  private mutating func receivePrefill(
+    _ event: EngineEvent, _ request: SimulatedRequest, blockTokens: Int
+  ) {
+    let id = event.id
+    switch event.kind {
+    case .firstToken:
+      outcomes[id].cachedTokens = Int32(truncatingIfNeeded: event.cachedTokens)
+    case .finished:
+      let decode = Int(outcomes[id].endpoint)
+      if let handle = handles[id] {
+        handles[id] = router.handedOff(
+          handle, RoutingRequest(request, blockTokens: blockTokens), to: decode, at: event.time)
+      }
+      guard !states[decode].isDead else {
+        end(id, .failed, at: event.time)
+        return
+      }
+      let transfer =
+        configuration.transferMilliseconds
+        + configuration.transferMillisecondsPerToken * Double(request.promptTokens)
+      engines[decode].submit(
+        id: id, promptTokens: request.promptTokens, outputTokens: request.outputTokens,
+        blocks: request.prefixBlocks, transferredTokens: request.promptTokens - 1,
+        at: event.time + transfer)
+      nextTimes[decode] = engines[decode].nextTime
+    case .rejected: end(id, .rejected, at: event.time)
+    case .failed: end(id, .failed, at: event.time)
+    case .token: break
+    }
+  }
+
+  /// A request ends without its answer.
+  mutating func end(_ id: Int, _ status: RequestOutcome.Status, at time: Double) {
+    outcomes[id].status = status
+    openRequests -= 1
+    if isRouted, let handle = handles[id] {
+      router.finished(handle, outputTokens: 0, at: time)
+    }
+  }
+
+  // MARK: - Metrics
+
+  /// The gateway scrapes every endpoint, stops using those that do not answer, and gives up
+  /// requests that have waited for too long.
+  mutating func scrape(at time: Double, _ workload: Workload) {
+    giveUp(at: time, workload)
+    guard isRouted else { return }
+    for index in engines.indices {
+      if states[index].isDead || states[index].isHung {
+        let isStale = time - states[index].lastScrape > configuration.staleAfterMilliseconds
+        if states[index].isAvailable, states[index].isDead || isStale {
+          states[index].isAvailable = false
+          router.setAvailable(false, endpoint: index)
+          router.forgetSnapshot(endpoint: index)
+          if states[index].isDead { router.forgetPrefixes(endpoint: index) }
+        }
+        continue
+      }
+      if !states[index].isAvailable {
+        states[index].isAvailable = true
+        router.setAvailable(true, endpoint: index)
+      }
+      states[index].lastScrape = time
+      let metrics = states[index].isLying ? EngineMetrics() : engines[index].scrape(at: time)
+      router.observe(
+        EngineSnapshot(
+          waitingRequests: Double(metrics.waitingRequests),
+          runningRequests: Double(metrics.runningRequests),
+          kvCacheUsage: metrics.kvCacheUsage, time: time),
+        on: index)
+    }
+  }
+
+  private mutating func giveUp(at time: Double, _ workload: Workload) {
+    guard configuration.timeoutMilliseconds < .infinity else { return }
+    while oldestWaiting < outcomes.count {
+      let id = oldestWaiting
+      guard workload.requests[id].arrivalMilliseconds + configuration.timeoutMilliseconds <= time
+      else { return }
+      oldestWaiting += 1
+      let outcome = outcomes[id]
+      guard outcome.status == .unfinished, outcome.ttftMilliseconds.isNaN else { continue }
+      for endpoint in [outcome.endpoint, outcome.prefillEndpoint] where endpoint >= 0 {
+        engines[Int(endpoint)].abort(id: id, at: time)
+        nextTimes[Int(endpoint)] = engines[Int(endpoint)].nextTime
+      }
+      end(id, .timedOut, at: time)
+    }
+  }
+
+  // MARK: - Faults
+
+  mutating func apply(_ event: FaultEvent) {
+    let fault = configuration.faults[event.fault]
+    let index = fault.endpoint
+    switch fault.kind {
+    case .killed:
+      states[index].isDead = event.begins
+      if event.begins {
+        totalDecoding -= isCoupled ? Double(engines[index].decoding.count) : 0
+        engines[index].fail(at: event.time)
+        for position in engines[index].events.indices {
+          end(engines[index].events[position].id, .failed, at: event.time)
+        }
+        engines[index].events.removeAll(keepingCapacity: true)
+      }
+    case .hung:
+      states[index].isHung = event.begins
+      if event.begins {
+        engines[index].hang(at: event.time)
+      } else {
+        engines[index].resume(at: event.time)
+      }
+    case .slowed(let factor):
+      engines[index].setSlowness(event.begins ? factor : 1, at: event.time)
+    case .lyingMetrics: states[index].isLying = event.begins
+    }
+    nextTimes[index] = engines[index].nextTime
+  }
+}
+
+extension RoutingRequest {
+  /// What the gateway knows of a simulated request.
+  init(_ request: SimulatedRequest, blockTokens: Int) {
+    self.init(
+      promptTokens: Double(request.promptTokens), maximumTokens: Double(request.maximumTokens),
+      prefixBlocks: request.prefixBlocks, blockTokens: Double(blockTokens),
+      ttftObjectiveMilliseconds: request.ttftObjectiveMilliseconds,
+      tpotObjectiveMilliseconds: request.tpotObjectiveMilliseconds,
+      isSheddable: request.isSheddable)
+  }
+}

@@ -1,0 +1,180 @@
+public import RoutingRuntime
+
+/// Endpoints and the gateway before them, in virtual time: a discrete-event simulation.
+///
+/// The gateway is the real ``Router``: it picks, is told of first tokens and ends when they come
+/// back, and sees metrics as old as scraping makes them. Runs are a function of the configuration,
+/// the workload and the seeds.
+public struct Fleet: Sendable {
+  /// How endpoints are chosen.
+  public enum Routing: Sendable {
+    /// By the router.
+    case router
+    /// As given, for each request of the workload; -1 refuses it. The router is not driven.
+    case forced([Int])
+  }
+
+  /// What happened.
+  public struct Result: Sendable {
+    /// Per request of the workload, in its order.
+    public var outcomes: [RequestOutcome]
+    /// Per endpoint, at the end.
+    public var metrics: [EngineMetrics]
+    /// When the last event happened, ms.
+    public var endMilliseconds: Double
+  }
+
+  /// What the gateway and the world know of an endpoint.
+  struct EndpointState {
+    var isDead = false
+    var isHung = false
+    var isLying = false
+    var isAvailable = true
+    var lastScrape = 0.0
+  }
+
+  let configuration: FleetConfiguration
+  var router: Router
+  var engines: [SimulatedEngine] = []
+  var nextTimes: [Double] = []
+  var states: [EndpointState] = []
+  var isCoupled = false
+  var totalDecoding = 0.0
+  var handles: [EndpointPool.Handle?] = []
+  var outcomes: [RequestOutcome] = []
+  var isRouted = true
+  /// Requests that were sent and have not ended.
+  var openRequests = 0
+  /// The oldest request that may still wait for its first token.
+  var oldestWaiting = 0
+  var faultEvents: [FaultEvent] = []
+
+  struct FaultEvent {
+    var time: Double
+    var fault: Int
+    var begins: Bool
+  }
+
+  /// An idle fleet.
+  ///
+  /// - Parameter predictor: What the gateway predicts with.
+  public init(
+    _ configuration: FleetConfiguration, predictor: Predictor? = nil, policy: RoutingPolicy
+  ) {
+    self.configuration = configuration
+    router = Router(
+      predictor: predictor, policy: policy, configuration: configuration.router)
+    var seeds = NoiseSource(seed: configuration.seed)
+    for endpoint in configuration.endpoints {
+      _ = router.addEndpoint(
+        named: endpoint.name, accelerator: endpoint.accelerator, role: endpoint.role,
+        engine: endpoint.engine.engine)
+      var engine = endpoint.engine
+      engine.emitsEveryToken = false
+      engines.append(SimulatedEngine(engine, seed: seeds.next()))
+      nextTimes.append(.infinity)
+      states.append(EndpointState())
+    }
+    isCoupled = engines.contains(where: \.isCoupled)
+    for (index, fault) in configuration.faults.enumerated()
+    where engines.indices.contains(fault.endpoint) && fault.start < fault.end {
+      faultEvents.append(FaultEvent(time: fault.start, fault: index, begins: true))
+      guard fault.end < .infinity else { continue }
+      faultEvents.append(FaultEvent(time: fault.end, fault: index, begins: false))
+    }
+    faultEvents.sort { $0.time < $1.time }
+  }
+
+  /// Runs a workload on the idle fleet to its end.
+  ///
+  /// - Parameters:
+  ///   - deadline: When to stop, ms, though requests are in flight.
+  ///   - progress: Called now and then with the share of arrivals done, 0…1.
+  /// - Complexity: O(events × endpoints); a few µs per request.
+  public func run(
+    _ workload: Workload, routing: Routing = .router, deadline: Double = .infinity,
+    progress: ((Double) -> Void)? = nil
+  ) -> Result {
+    var fleet = self
+    fleet.prepare(workload)
+    let requests = workload.requests
+    var forced: [Int]?
+    if case .forced(let endpoints) = routing {
+      forced = endpoints
+      fleet.isRouted = false
+    }
+    var (arrival, fault) = (0, 0)
+    var nextScrape = requests.first?.arrivalMilliseconds ?? 0
+    var now = nextScrape
+    while true {
+      let arrivalTime =
+        arrival < requests.count ? requests[arrival].arrivalMilliseconds : .infinity
+      let faultTime =
+        fault < fleet.faultEvents.count ? fleet.faultEvents[fault].time : Double.infinity
+      let outside = min(arrivalTime, min(faultTime, nextScrape))
+      now = max(now, fleet.runEngines(until: min(outside, deadline), workload))
+      guard outside <= deadline, outside < .infinity else { break }
+      now = max(now, outside)
+      if outside == faultTime {
+        fleet.apply(fleet.faultEvents[fault])
+        fault += 1
+      } else if outside == nextScrape {
+        fleet.scrape(at: nextScrape, workload)
+        let isOver = arrival == requests.count && fault == fleet.faultEvents.count
+        let isWatched = fleet.openRequests > 0 && configuration.timeoutMilliseconds < .infinity
+        nextScrape =
+          isOver && !isWatched
+          ? .infinity : nextScrape + max(configuration.scrapeIntervalMilliseconds, 0.1)
+      } else {
+        let endpoint = forced.map { arrival < $0.count ? $0[arrival] : -1 }
+        fleet.arrive(arrival, requests[arrival], blockTokens: workload.blockTokens, to: endpoint)
+        arrival += 1
+        if arrival & 0x3fff == 0 { progress?(Double(arrival) / Double(requests.count)) }
+      }
+    }
+    progress?(1)
+    return Result(
+      outcomes: fleet.outcomes, metrics: fleet.engines.map(\.metrics), endMilliseconds: now)
+  }
+
+  private mutating func prepare(_ workload: Workload) {
+    handles = [EndpointPool.Handle?](repeating: nil, count: workload.requests.count)
+    outcomes = [RequestOutcome](repeating: RequestOutcome(), count: workload.requests.count)
+  }
+
+  // MARK: - Engines
+
+  /// Runs all engines until `limit`, event by event in order of time.
+  ///
+  /// - Returns: The time of the last event.
+  private mutating func runEngines(until limit: Double, _ workload: Workload) -> Double {
+    var last = -Double.infinity
+    while true {
+      var (first, time) = (-1, limit)
+      for index in nextTimes.indices where nextTimes[index] < time {
+        (first, time) = (index, nextTimes[index])
+      }
+      guard first >= 0 else { return last }
+      last = time
+      step(first, to: time, workload)
+    }
+  }
+
+  /// Runs one engine until `time` and tells the gateway what came back.
+  mutating func step(_ index: Int, to time: Double, _ workload: Workload) {
+    if isCoupled {
+      let own = Double(engines[index].decoding.count)
+      engines[index].otherDecodingRequests = totalDecoding - own
+      engines[index].advance(to: time)
+      totalDecoding += Double(engines[index].decoding.count) - own
+    } else {
+      engines[index].advance(to: time)
+    }
+    nextTimes[index] = engines[index].nextTime
+    guard !engines[index].events.isEmpty else { return }
+    for position in engines[index].events.indices {
+      receive(engines[index].events[position], from: index, workload)
+    }
+    engines[index].events.removeAll(keepingCapacity: true)
+  }
+}
