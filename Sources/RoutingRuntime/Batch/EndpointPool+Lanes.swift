@@ -49,7 +49,7 @@ extension EndpointPool {
         matched[lane] = matchedPrefixTokens[first + lane]
       }
       load(predictor, matched: matched, moment, group: group)
-      let (ttft, tpot) = heads(predictor, group: group, fade: fade)
+      let (ttft, tpot) = heads(predictor, group: group, need: .all, fade: fade)
       let outside = predictor.isExtrapolating(laneFeatures)
       for lane in 0..<lanes {
         predictions.append(
@@ -79,7 +79,8 @@ extension EndpointPool {
     while expectations.count < columns.groupCount { expectations.append(LaneExpectation()) }
     for group in 0..<columns.groupCount {
       let forecast = load(predictor, matched: laneMatches[group], moment, group: group)
-      let (ttft, tpot) = heads(predictor, group: group, fade: fade)
+      let (ttft, tpot) = heads(
+        predictor, group: group, need: level <= 0 ? .mean : .levels, fade: fade)
       expectations[group].ttft = ttft.deciding(level)
       expectations[group].tpot = tpot.deciding(level)
       expectations[group].addedWork = larger(
@@ -150,12 +151,12 @@ extension EndpointPool {
 
   /// - Parameter fade: How much logarithms of corrections have faded; both targets' fade alike.
   private mutating func heads(
-    _ predictor: Predictor, group: Int, fade: Double
+    _ predictor: Predictor, group: Int, need: HeadNeed, fade: Double
   ) -> (ttft: LaneHeads, tpot: LaneHeads) {
     var ttft = predictor.ttft.laneHeads(
-      laneFeatures, scale: columns[group, .ttftScale], scratch: &laneTerms)
+      laneFeatures, scale: columns[group, .ttftScale], for: need, scratch: &laneTerms)
     var tpot = predictor.tpot.laneHeads(
-      laneFeatures, scale: columns[group, .tpotScale], scratch: &laneTerms)
+      laneFeatures, scale: columns[group, .tpotScale], for: need, scratch: &laneTerms)
     let pending = columns[group, .pending]
     ttftCorrection.correct(
       &ttft, logarithms: columns[group, .ttftLogarithm] * fade, pending: pending)

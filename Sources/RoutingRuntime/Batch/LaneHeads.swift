@@ -29,20 +29,33 @@ struct LaneHeads: Sendable {
   }
 }
 
+/// Which heads somebody will look at.
+enum HeadNeed {
+  case all, mean, levels
+}
+
 extension CompiledTarget {
   /// The heads of eight endpoints before live correction.
   ///
   /// - Parameters:
   ///   - features: Shape `[Feature.count]`; those that terms use must be set.
   ///   - scale: The factor of each endpoint's group.
+  ///   - need: The others are left at 0.
   ///   - scratch: Holds the terms; any length.
   /// - Complexity: O(terms), no allocation once `scratch` has grown.
-  func laneHeads(_ features: [Lanes], scale: Lanes, scratch: inout [Lanes]) -> LaneHeads {
+  func laneHeads(
+    _ features: [Lanes], scale: Lanes, for need: HeadNeed, scratch: inout [Lanes]
+  ) -> LaneHeads {
     scratch.removeAll(keepingCapacity: true)
     for term in terms { scratch.append(term.lanes(features)) }
-    return LaneHeads(
-      mean: lane(0, scratch, scale), p50: lane(1, scratch, scale), p90: lane(2, scratch, scale),
-      p95: lane(3, scratch, scale), p99: lane(4, scratch, scale))
+    var heads = LaneHeads()
+    if need != .levels { heads.mean = lane(0, scratch, scale) }
+    guard need != .mean else { return heads }
+    heads.p50 = lane(1, scratch, scale)
+    heads.p90 = lane(2, scratch, scale)
+    heads.p95 = lane(3, scratch, scale)
+    heads.p99 = lane(4, scratch, scale)
+    return heads
   }
 
   private func lane(_ head: Int, _ values: [Lanes], _ scale: Lanes) -> Lanes {
