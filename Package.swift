@@ -32,6 +32,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
     // Serving: what a gateway embeds.
@@ -68,7 +69,7 @@ let package = Package(
       name: "Retraining",
       dependencies: [
         "AccuracyReport", "CoefficientFile", "LatencyRegression", "LogReplay", "LogStore",
-        "RequestLog", "RoutingRuntime",
+        "PredictorEntries", "RequestLog", "RoutingRuntime",
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
@@ -119,13 +120,18 @@ let package = Package(
         "Generated/external_processing.proto", "Generated/generate.sh", "Generated/health.proto",
       ],
       swiftSettings: swiftSettings),
+    // What llm-d's router posts, read by the server and by the fit.
+    .target(
+      name: "PredictorEntries", dependencies: ["RoutingRuntime", "CoefficientFile"],
+      swiftSettings: swiftSettings),
     .target(
       name: "PredictorAPI",
       dependencies: [
-        "RoutingRuntime", "CoefficientFile", "RequestLog",
+        "RoutingRuntime", "CoefficientFile", "PredictorEntries",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: swiftSettings),
     .target(
@@ -135,6 +141,7 @@ let package = Package(
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       swiftSettings: swiftSettings),
     .executableTarget(
@@ -144,6 +151,9 @@ let package = Package(
         "FleetSimulation", "RoutingRuntime", "CoefficientFile",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
       ],
       swiftSettings: swiftSettings),
 
@@ -201,6 +211,7 @@ let package = Package(
       name: "RetrainingTests",
       dependencies: [
         "AccuracyReport", "LogReplay", "LogStore", "RequestLog", "Retraining", "TestSupport",
+        "CoefficientFile", "PredictorEntries", "RoutingRuntime",
       ]),
     .testTarget(name: "AccuracyReportTests", dependencies: ["AccuracyReport"]),
     .testTarget(
@@ -233,13 +244,22 @@ let package = Package(
         .product(name: "SwiftProtobuf", package: "swift-protobuf"),
       ]),
     .testTarget(
+      name: "PredictorEntriesTests",
+      dependencies: ["PredictorEntries", "RoutingRuntime", "CoefficientFile", "TestSupport"]),
+    .testTarget(
       name: "PredictorAPITests",
       dependencies: [
-        "PredictorAPI", "RoutingRuntime", "CoefficientFile", "TestSupport", "RuntimeTestSupport",
+        "PredictorAPI", "PredictorEntries", "RoutingRuntime", "CoefficientFile", "TestSupport",
+        "RuntimeTestSupport", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
       ]),
     .testTarget(
       name: "SimulatedEndpointTests",
-      dependencies: ["SimulatedEndpoint", "FleetSimulation", "TestSupport"]),
+      dependencies: [
+        "SimulatedEndpoint", "FleetSimulation", "TestSupport",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ]),
     .testTarget(name: "GlidepathTests", dependencies: ["glidepath", "CoefficientFile"]),
   ],
   swiftLanguageModes: [.v6],
