@@ -64,7 +64,8 @@ final class CallHandler: ChannelDuplexHandler {
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     closeExchange()
     call = .ended
-    context.close(promise: nil)
+    // A stream that the peer has reset is closed already.
+    if !(error is NIOHTTP2Errors.StreamClosed) { context.close(promise: nil) }
   }
 
   private func closeExchange() {

@@ -53,8 +53,12 @@ private final class ConnectionErrorHandler: ChannelInboundHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    // A fault of one stream is that stream's own affair.
-    if error is any NIOHTTP2Error, error is NIOHTTP2Errors.StreamError { return }
-    context.close(promise: nil)
+    switch error {
+    case is NIOHTTP2Errors.StreamError, is NIOHTTP2Errors.StreamClosed,
+      is NIOHTTP2Errors.NoSuchStream:
+      // One stream's own affair, such as a frame that crossed the peer's reset of it.
+      break
+    default: context.close(promise: nil)
+    }
   }
 }
