@@ -4,7 +4,7 @@ public import CoefficientFile
 ///
 /// The cost of an endpoint, in ms, is the predicted TTFT at ``quantileLevel`` plus
 /// `tpotWeight · TPOT · expected output tokens` plus `externality ·` the delay that the prompt adds
-/// to the requests already there, plus `loadSpreading ·` prefill work in flight. The least cost
+/// to the requests already there, plus `displacement ·` what it drives out of the cache. The least cost
 /// wins, but for affinity, exploration and headroom as below.
 public struct PredictedCostParameters: Sendable, Hashable {
   /// Weight of the decode time against TTFT.
@@ -14,7 +14,7 @@ public struct PredictedCostParameters: Sendable, Hashable {
   /// Weight of the time by which the prompt delays requests that are already there.
   public var externality: Double
   /// Weight of the cache entries that a prompt not yet cached there would displace, ms per 1,000
-  /// tokens.
+  /// tokens on an endpoint whose prefix index is full.
   public var displacement: Double
   /// Endpoints that match at least this share of the prompt are sticky; above 1 disables affinity.
   public var affinityThreshold: Double
@@ -32,8 +32,8 @@ public struct PredictedCostParameters: Sendable, Hashable {
 
   /// Untuned values that do well on most fleets.
   public init(
-    tpotWeight: Double = 0.2, quantileLevel: Double = 0, externality: Double = 1,
-    displacement: Double = 0, affinityThreshold: Double = 2,
+    tpotWeight: Double = 0.1, quantileLevel: Double = 0, externality: Double = 2,
+    displacement: Double = 30, affinityThreshold: Double = 2,
     affinityPenaltyMilliseconds: Double = 0, headroom: Double = 0.1, exploration: Double = 0.01,
     shedTTFTMilliseconds: Double = 0, transferMillisecondsPerToken: Double = 0.002
   ) {
