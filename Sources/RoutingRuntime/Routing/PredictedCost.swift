@@ -4,8 +4,8 @@ public import CoefficientFile
 ///
 /// The cost of an endpoint, in ms, is the predicted TTFT at ``quantileLevel`` plus
 /// `tpotWeight · TPOT · expected output tokens` plus `externality ·` the delay that the prompt adds
-/// to the requests already there, plus `displacement ·` what it drives out of the cache. The least cost
-/// wins, but for affinity, exploration and headroom as below.
+/// to the requests already there, plus `displacement ·` what it drives out of the cache. The least
+/// cost wins, but for affinity, exploration and headroom as below.
 public struct PredictedCostParameters: Sendable, Hashable {
   /// Weight of the decode time against TTFT.
   public var tpotWeight: Double
