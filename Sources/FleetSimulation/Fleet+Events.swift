@@ -34,11 +34,21 @@ extension Fleet {
     submit(id, request, to: first, isPrefillOnly: pick.prefillEndpoint >= 0, at: time)
   }
 
+  /// Keeps what the gateway knew of the endpoint, for a log of the run.
+  private mutating func noteSnapshot(_ id: Int, of endpoint: Int, at time: Double) {
+    guard let snapshot = states[endpoint].snapshot else { return }
+    outcomes[id].snapshotWaiting = Int32(truncatingIfNeeded: snapshot.waitingRequests)
+    outcomes[id].snapshotRunning = Int32(truncatingIfNeeded: snapshot.runningRequests)
+    outcomes[id].snapshotUsage = Float(snapshot.kvCacheUsage)
+    outcomes[id].snapshotAgeMilliseconds = Float(time - states[endpoint].lastScrape)
+  }
+
   private mutating func submit(
     _ id: Int, _ request: SimulatedRequest, to endpoint: Int, isPrefillOnly: Bool = false,
     at time: Double
   ) {
     openRequests += 1
+    noteSnapshot(id, of: endpoint, at: time)
     if states[endpoint].isDead {
       end(id, .failed, at: time)
       return
@@ -128,12 +138,12 @@ extension Fleet {
   /// requests that have waited for too long.
   mutating func scrape(at time: Double, _ workload: Workload) {
     giveUp(at: time, workload)
-    guard isRouted else { return }
     for index in engines.indices {
       if states[index].isDead || states[index].isHung {
         let isStale = time - states[index].lastScrape > configuration.staleAfterMilliseconds
         if states[index].isAvailable, states[index].isDead || isStale {
           states[index].isAvailable = false
+          states[index].snapshot = nil
           router.setAvailable(false, endpoint: index)
           router.forgetSnapshot(endpoint: index)
           if states[index].isDead { router.forgetPrefixes(endpoint: index) }
@@ -146,6 +156,8 @@ extension Fleet {
       }
       states[index].lastScrape = time
       let metrics = states[index].isLying ? EngineMetrics() : engines[index].scrape(at: time)
+      states[index].snapshot = metrics
+      guard isRouted else { continue }
       router.observe(
         EngineSnapshot(
           waitingRequests: Double(metrics.waitingRequests),

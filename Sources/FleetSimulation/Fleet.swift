@@ -31,6 +31,8 @@ public struct Fleet: Sendable {
     var isLying = false
     var isAvailable = true
     var lastScrape = 0.0
+    /// What the gateway knows of it; `nil` before the first scrape.
+    var snapshot: EngineMetrics?
   }
 
   let configuration: FleetConfiguration

@@ -17,6 +17,8 @@ struct KVCache: Sendable {
   let capacity: Int
   /// Tokens of a named block.
   let blockTokens: Int
+  /// Whether memory without a name stays behind, too.
+  let retainsUnnamed: Bool
   /// What running requests hold, tokens; shared blocks count once.
   private(set) var held = 0
   /// What stayed behind and may be evicted, tokens.
@@ -25,12 +27,15 @@ struct KVCache: Sendable {
   private var freeNodes: [Int32] = []
   private var newest: Int32 = -1
   private var oldest: Int32 = -1
-  /// By hash: the upper half a tag of the hash, the lower half the node; ``empty`` where none is.
-  /// Its size is a power of two.
+  /// Nodes by hash.
+  ///
+  /// The upper half is a tag of the hash, the lower half the node; `empty` where there is none. Its
+  /// size is a power of two.
   private var table: [UInt64]
   private var namedCount = 0
 
-  init(capacity: Int, blockTokens: Int) {
+  init(capacity: Int, blockTokens: Int, retainsUnnamed: Bool = true) {
+    self.retainsUnnamed = retainsUnnamed
     self.capacity = max(capacity, 1)
     self.blockTokens = max(blockTokens, 1)
     table = [UInt64](repeating: Self.empty, count: 1024)
@@ -105,6 +110,8 @@ struct KVCache: Sendable {
   mutating func release(own: Int, taken: inout [Int32]) {
     if own > 0 {
       held -= own
+    }
+    if own > 0, retainsUnnamed {
       evictable += own
       let node = makeNode(hash: 0, references: -1, tokens: Int32(truncatingIfNeeded: own))
       linkNewest(node)

@@ -34,6 +34,14 @@ public struct RequestOutcome: Sendable, Hashable {
   public var ttftMilliseconds = Double.nan
   /// Arrival to last token, ms; `nan` unless completed.
   public var e2eMilliseconds = Double.nan
+  /// The endpoint's metrics as the gateway knew them at dispatch; -1 before the first scrape.
+  public var snapshotWaiting: Int32 = -1
+  /// The batch of that snapshot; -1 before the first scrape.
+  public var snapshotRunning: Int32 = -1
+  /// The KV-cache usage of that snapshot, 0…1; `nan` before the first scrape.
+  public var snapshotUsage = Float.nan
+  /// How old that snapshot was, ms; `nan` before the first scrape.
+  public var snapshotAgeMilliseconds = Float.nan
   /// The gateway's prediction of its TTFT, ms; `nan` without one.
   public var predictedTTFTMilliseconds = Double.nan
 

@@ -30,6 +30,9 @@ public struct SimulatedEngine: Sendable {
     public var requestOverheadMilliseconds: Double
     /// The standard deviation of the logarithm of that overhead and the uplink.
     public var overheadNoise: Double
+    /// Whether the memory of answers and of prompts' last, partial blocks is freed like cached
+    /// blocks, oldest use first, as vLLM does; else at once.
+    public var retainsAnswers: Bool
     /// Whether each token is an event, or only the first and the last of each request.
     public var emitsEveryToken: Bool
 
@@ -37,7 +40,7 @@ public struct SimulatedEngine: Sendable {
     public init(
       engine: EngineModel, blockTokens: Int = 16, kvBlocks: Int = 65_536, stepNoise: Double = 0,
       requestOverheadMilliseconds: Double = 0, overheadNoise: Double = 0,
-      emitsEveryToken: Bool = false
+      retainsAnswers: Bool = true, emitsEveryToken: Bool = false
     ) {
       self.engine = engine
       self.blockTokens = blockTokens
@@ -45,6 +48,7 @@ public struct SimulatedEngine: Sendable {
       self.stepNoise = stepNoise
       self.requestOverheadMilliseconds = requestOverheadMilliseconds
       self.overheadNoise = overheadNoise
+      self.retainsAnswers = retainsAnswers
       self.emitsEveryToken = emitsEveryToken
     }
   }
@@ -147,7 +151,8 @@ public struct SimulatedEngine: Sendable {
     noise = NoiseSource(seed: seed)
     let blockTokens = max(configuration.blockTokens, 1)
     cache = KVCache(
-      capacity: max(configuration.kvBlocks, 1) * blockTokens, blockTokens: blockTokens)
+      capacity: max(configuration.kvBlocks, 1) * blockTokens, blockTokens: blockTokens,
+      retainsUnnamed: configuration.retainsAnswers)
   }
 
   // MARK: - Requests

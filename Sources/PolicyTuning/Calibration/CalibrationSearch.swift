@@ -1,0 +1,268 @@
+internal import CoefficientFile
+internal import FleetSimulation
+internal import Glibc
+internal import LogReplay
+internal import RequestLog
+internal import RoutingRuntime
+
+/// Moves a guess until its simulation resembles the log.
+///
+/// Under forced decisions classes do not depend on each other (but for a shared host's slowdown,
+/// which is small): one simulation tries a move in all classes, and each keeps it if it helped.
+struct CalibrationSearch {
+  let bench: CalibrationBench
+  let classes: AcceleratorClasses
+
+  /// What is uncertain about a class, 95 % half-widths as shares.
+  struct HalfWidths {
+    var decode = Double.nan
+    var prefill = Double.nan
+    var cache = Double.nan
+  }
+
+  /// The guess that a regression gives.
+  func initial(_ source: FleetCalibration.Source, rows: Range<Int>) -> FleetGuess {
+    let others = bench.classOfEndpoint.count > 1 ? BatchHistory(bench.log, rows: rows) : nil
+    var guess = FleetGuess(classes: [])
+    for index in classes.names.indices {
+      var engine = classes.engines[index]
+      if source == .answers {
+        engine.stepCoefficients = answersFit(index, rows: rows, engine: engine, others: others)
+        engine.uplinkMilliseconds = min(engine.uplinkMilliseconds, 0.5)
+      }
+      engine.stepCoefficients = decoupled(engine.stepCoefficients, rows: rows, others: others)
+      guess.classes.append(ClassGuess(base: engine, source: source))
+    }
+    return guess
+  }
+
+  private func answersFit(
+    _ index: Int, rows: Range<Int>, engine: EngineModel, others: BatchHistory?
+  ) -> [Double] {
+    let members = bench.classOfEndpoint.indices.filter { bench.classOfEndpoint[$0] == index }
+    let regressions = members.map { endpoint in
+      DecodeRegression(
+        log: bench.log, rows: rows.filter { bench.log.endpoint(ofRow: $0) == endpoint },
+        tokenBudget: engine.tokenBudget, others: others)
+    }
+    let tpots = rows.compactMap { row -> Double? in
+      let logged = bench.log.replay.rows[row]
+      return members.contains(bench.log.endpoint(ofRow: row)) && logged.outputTokens > 8
+        && logged.tpotMilliseconds > 0 ? logged.tpotMilliseconds : nil
+    }
+    guard tpots.count >= 20 else { return engine.stepCoefficients }
+    var coefficients = [Double](repeating: 0, count: StepFeature.count)
+    coefficients[0] = SimulationComparison.Pair.quantile(tpots, 0.05)
+    for _ in 0..<Self.regressionRounds {
+      var sums = DecodeRegression.Sums()
+      for regression in regressions {
+        regression.accumulate(into: &sums, previous: coefficients)
+      }
+      coefficients = DecodeRegression.solve(sums, from: coefficients)
+      coefficients[0] = max(coefficients[0], 0.2)
+    }
+    return coefficients
+  }
+
+  /// Without what other endpoints' decoding adds, where it is next to nothing.
+  private func decoupled(
+    _ given: [Double], rows: Range<Int>, others: BatchHistory?
+  ) -> [Double] {
+    var coefficients = given
+    guard coefficients.count > 7, coefficients[7] != 0 else { return coefficients }
+    var (sum, count) = (0.0, 0.0)
+    for row in rows {
+      sum += others?.count(at: bench.log.replay.dispatchTime(row)) ?? 0
+      count += 1
+    }
+    let endpoints = Double(max(bench.classOfEndpoint.count, 1))
+    let added = coefficients[7] * sum / max(count, 1) * (endpoints - 1) / endpoints
+    if abs(added) < 0.02 * coefficients[0] || coefficients[7] < 0 {
+      coefficients[0] += added
+      coefficients[7] = 0
+    }
+    return coefficients
+  }
+
+  private static let regressionRounds = 6
+
+  // MARK: - Search
+
+  /// The nearer of two guesses, class by class.
+  func better(_ first: FleetGuess, _ second: FleetGuess) -> FleetGuess {
+    var result = first
+    for index in first.classes.indices
+    where second.discrepancies[index] < first.discrepancies[index] {
+      result.classes[index] = second.classes[index]
+      result.discrepancies[index] = second.discrepancies[index]
+    }
+    return result
+  }
+
+  /// Coordinate search with a shrinking step.
+  func refine(_ guess: inout FleetGuess, step: Double, rounds: Int) {
+    bench.judge(&guess)
+    let unit = classes.names.indices.map { medianTTFT($0) }
+    var step = step
+    for round in 0..<rounds {
+      for parameter in ClassGuess.Parameter.allCases {
+        if parameter == .budgetScale, round > 0 { continue }
+        for direction in [step, -step] { tryMove(&guess, parameter, by: direction, unit: unit) }
+      }
+      step /= 2
+    }
+  }
+
+  /// Moves all classes for as long as it helps any.
+  private func tryMove(
+    _ guess: inout FleetGuess, _ parameter: ClassGuess.Parameter, by step: Double, unit: [Double]
+  ) {
+    var isMoving = [Bool](repeating: true, count: guess.classes.count)
+    for _ in 0..<Self.longestWalk {
+      var moved = guess
+      for index in guess.classes.indices where isMoving[index] {
+        moved.classes[index] = guess.classes[index].moved(parameter, by: step, unit: unit[index])
+      }
+      bench.judge(&moved)
+      for index in guess.classes.indices where isMoving[index] {
+        isMoving[index] = moved.discrepancies[index] < guess.discrepancies[index] - 1e-5
+        guard isMoving[index] else { continue }
+        guess.classes[index] = moved.classes[index]
+        guess.discrepancies[index] = moved.discrepancies[index]
+      }
+      if !isMoving.contains(true) { return }
+    }
+  }
+
+  private static let longestWalk = 6
+
+  private func medianTTFT(_ index: Int) -> Double {
+    let log = bench.log
+    let values = bench.judged.compactMap { row -> Double? in
+      let endpoint = log.endpoint(ofRow: row)
+      guard endpoint >= 0, bench.classOfEndpoint[endpoint] == index, log.replay.isComplete(row)
+      else { return nil }
+      return log.replay.rows[row].ttftMilliseconds
+    }
+    let median = SimulationComparison.Pair.quantile(values, 0.5)
+    return median.isFinite ? max(median, 0.5) : 10
+  }
+
+  // MARK: - Cache
+
+  /// The KV cache's size by the usage that engines reported, then by what was cached.
+  func fitCache(_ guess: inout FleetGuess) {
+    for _ in 0..<3 {
+      let outcomes = bench.simulate(guess)
+      for index in guess.classes.indices {
+        let ratio = bench.comparison(outcomes, classIndex: index).usageRatio
+        guard ratio.isFinite, ratio > 0 else { continue }
+        let size = guess.classes[index].cacheTokens * min(max(ratio, 0.1), 10)
+        guess.classes[index].cacheTokens = max(size, longestRequest)
+      }
+    }
+    var best = guess
+    var mismatches = [Double](repeating: .infinity, count: guess.classes.count)
+    for retains in [true, false] {
+      for factor in Self.cacheFactors {
+        var tried = guess
+        for index in tried.classes.indices {
+          tried.classes[index].retainsAnswers = retains
+          tried.classes[index].cacheTokens *= factor
+        }
+        let outcomes = bench.simulate(tried)
+        for index in tried.classes.indices {
+          // Usage speaks for the size itself: leaving it must pay.
+          let mismatch =
+            bench.comparison(outcomes, classIndex: index).cacheMismatch
+            + Self.departurePenalty * abs(log(factor))
+          guard mismatch < mismatches[index] - 1e-4 else { continue }
+          mismatches[index] = mismatch
+          best.classes[index] = tried.classes[index]
+        }
+      }
+    }
+    guess = best
+    bench.judge(&guess)
+  }
+
+  private static let cacheFactors = [1, 0.96, 1.04, 0.92, 1.08, 0.85, 1.18, 0.75, 1.35]
+  private static let departurePenalty = 0.02
+
+  /// A cache holds at least the longest request that was answered.
+  private var longestRequest: Double {
+    bench.rows.reduce(1) { longest, row in
+      let logged = bench.log.replay.rows[row]
+      return max(longest, Double(logged.inputTokens) + Double(max(logged.outputTokens, 0)))
+    }
+  }
+
+  // MARK: - Uncertainty
+
+  /// How far the best factors scatter over four blocks of the time.
+  func halfWidths(_ guess: FleetGuess) -> [HalfWidths] {
+    let moves = [-0.06, -0.03, 0, 0.03, 0.06]
+    var result = [HalfWidths](repeating: HalfWidths(), count: guess.classes.count)
+    for parameter in [ClassGuess.Parameter.decodeScale, .prefillScale] {
+      let runs = moves.map { step in
+        var moved = guess
+        for index in moved.classes.indices {
+          moved.classes[index] = moved.classes[index].moved(parameter, by: step, unit: 1)
+        }
+        return bench.simulate(moved)
+      }
+      for index in guess.classes.indices {
+        let width = halfWidth(runs, moves: moves, classIndex: index) { $0.discrepancy }
+        if parameter == .decodeScale {
+          result[index].decode = width
+        } else {
+          result[index].prefill = width
+        }
+      }
+    }
+    let sizes = [-0.3, -0.15, 0, 0.15, 0.3]
+    let runs = sizes.map { step in
+      var moved = guess
+      for index in moved.classes.indices { moved.classes[index].cacheTokens *= 1 + step }
+      return bench.simulate(moved)
+    }
+    for index in guess.classes.indices {
+      result[index].cache = halfWidth(runs, moves: sizes, classIndex: index) {
+        $0.usageRatio.isFinite ? abs(log($0.usageRatio)) : $0.cacheMismatch
+      }
+    }
+    return result
+  }
+
+  /// The 95 % half-width of the mean of the blocks' best moves.
+  private func halfWidth(
+    _ runs: [[RequestOutcome]], moves: [Double], classIndex: Int,
+    by cost: (SimulationComparison) -> Double
+  ) -> Double {
+    let blocks = 4
+    let size = bench.judged.count / blocks
+    guard size >= 50 else { return .nan }
+    let optima = (0..<blocks).map { block in
+      let start = bench.judged.lowerBound + block * size
+      let costs = runs.map {
+        cost(bench.comparison($0, classIndex: classIndex, in: start..<(start + size)))
+      }
+      return Self.lowest(moves, costs)
+    }
+    let mean = optima.reduce(0, +) / Double(blocks)
+    let variance = optima.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(blocks - 1)
+    // Student's t for three degrees of freedom.
+    return 3.182 * (variance / Double(blocks)).squareRoot()
+  }
+
+  /// Where the parabola through the lowest cost and its neighbours is lowest.
+  private static func lowest(_ moves: [Double], _ costs: [Double]) -> Double {
+    var lowest = 0
+    for index in costs.indices where costs[index] < costs[lowest] { lowest = index }
+    guard lowest > 0, lowest + 1 < costs.count else { return moves[lowest] }
+    let (left, middle, right) = (costs[lowest - 1], costs[lowest], costs[lowest + 1])
+    let curvature = left - 2 * middle + right
+    guard curvature > 0 else { return moves[lowest] }
+    return moves[lowest] + 0.5 * (left - right) / curvature * (moves[lowest + 1] - moves[lowest])
+  }
+}

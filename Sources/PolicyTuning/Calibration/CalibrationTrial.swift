@@ -1,0 +1,132 @@
+internal import CoefficientFile
+internal import FleetSimulation
+internal import RoutingRuntime
+
+/// One guess at what the endpoints of an accelerator class run.
+struct ClassGuess: Sendable {
+  /// As the regression gave it; the factors below apply to it.
+  var base: EngineModel
+  var source: FleetCalibration.Source
+  var decodeScale = 1.0
+  var prefillScale = 1.0
+  var budgetScale = 1.0
+  /// From the gateway to the queue, ms: uplink and overhead.
+  var delay: Double
+  var overheadNoise = 0.2
+  var stepNoise = 0.03
+  /// KV cache, tokens.
+  var cacheTokens = 1_000_000.0
+  var retainsAnswers = true
+
+  init(base: EngineModel, source: FleetCalibration.Source) {
+    self.base = base
+    self.source = source
+    delay = max(base.uplinkMilliseconds, 0)
+  }
+
+  /// What the search may change.
+  enum Parameter: CaseIterable {
+    case decodeScale, prefillScale, delay, overheadNoise, stepNoise, budgetScale
+  }
+
+  /// The same guess with `parameter` moved by `step`: a factor's logarithm, or a difference in
+  /// units of `unit` ms for delays.
+  func moved(_ parameter: Parameter, by step: Double, unit: Double) -> ClassGuess {
+    var result = self
+    switch parameter {
+    case .decodeScale: result.decodeScale = max(0.2, min(decodeScale * (1 + step), 5))
+    case .prefillScale: result.prefillScale = max(0.2, min(prefillScale * (1 + step), 5))
+    case .delay: result.delay = max(0, delay + step * unit)
+    case .overheadNoise: result.overheadNoise = max(0, min(overheadNoise + 4 * step, 1.5))
+    case .stepNoise: result.stepNoise = max(0, min(stepNoise + step, 0.5))
+    case .budgetScale: result.budgetScale = max(0.125, min(budgetScale * (step > 0 ? 2 : 0.5), 8))
+    }
+    return result
+  }
+
+  /// As the simulation runs it.
+  func configuration(blockTokens: Int) -> SimulatedEngine.Configuration {
+    var engine = base
+    for index in engine.stepCoefficients.indices {
+      let isPrefill = (3...6).contains(index) || index >= Self.firstPrefillKnot
+      engine.stepCoefficients[index] *= isPrefill ? prefillScale : decodeScale
+    }
+    engine.tokenBudget = (engine.tokenBudget * budgetScale).rounded()
+    engine.uplinkMilliseconds = min(max(engine.uplinkMilliseconds, 0), delay)
+    return SimulatedEngine.Configuration(
+      engine: engine, blockTokens: blockTokens,
+      kvBlocks: max(1, Int(cacheTokens) / blockTokens), stepNoise: stepNoise,
+      requestOverheadMilliseconds: delay - engine.uplinkMilliseconds,
+      overheadNoise: overheadNoise, retainsAnswers: retainsAnswers)
+  }
+
+  private static let firstPrefillKnot = 18
+}
+
+/// One guess at a whole fleet, with how far its simulation is from the log.
+struct FleetGuess: Sendable {
+  var classes: [ClassGuess]
+  /// Per class, with ``SimulationComparison/discrepancy``.
+  var discrepancies: [Double] = []
+}
+
+/// Simulates a log's decisions on guesses, and compares.
+struct CalibrationBench: Sendable {
+  let log: TuningLog
+  /// Simulated rows; the judged ones are among them.
+  let rows: Range<Int>
+  /// Rows that count: those before only fill the caches.
+  let judged: Range<Int>
+  let classOfEndpoint: [Int]
+  let scrapeInterval: Double
+  let seed: UInt64
+  private let workload: Workload
+  private let decisions: [Int]
+  private let classOfRow: [Int]
+
+  init(
+    log: TuningLog, rows: Range<Int>, judged: Range<Int>, classOfEndpoint: [Int],
+    scrapeInterval: Double, seed: UInt64
+  ) {
+    self.log = log
+    self.rows = rows
+    self.judged = judged
+    self.classOfEndpoint = classOfEndpoint
+    self.scrapeInterval = scrapeInterval
+    self.seed = seed
+    workload = log.workload(rows)
+    decisions = log.decisions(rows)
+    classOfRow = decisions.map { $0 >= 0 ? classOfEndpoint[$0] : -1 }
+  }
+
+  /// What happens under the logged decisions if `guess` is right.
+  func simulate(_ guess: FleetGuess) -> [RequestOutcome] {
+    let endpoints = classOfEndpoint.indices.map { index in
+      FleetConfiguration.Endpoint(
+        name: "\(index)", accelerator: "",
+        engine: guess.classes[classOfEndpoint[index]].configuration(blockTokens: log.blockTokens))
+    }
+    let configuration = FleetConfiguration(
+      endpoints: endpoints, router: Router.Configuration(prefixCapacity: 1, requestCapacity: 1),
+      scrapeIntervalMilliseconds: scrapeInterval, seed: seed)
+    return Fleet(configuration, policy: .roundRobin).run(workload, routing: .forced(decisions))
+      .outcomes
+  }
+
+  /// The comparison of class `index` over `judged` or a part of it.
+  func comparison(
+    _ outcomes: [RequestOutcome], classIndex: Int, in part: Range<Int>? = nil
+  ) -> SimulationComparison {
+    SimulationComparison(log, outcomes, firstRow: rows.lowerBound, rows: part ?? judged) {
+      classOfRow[$0 - rows.lowerBound] == classIndex
+    }
+  }
+
+  /// Fills in the discrepancies of `guess`.
+  func judge(_ guess: inout FleetGuess) {
+    let outcomes = simulate(guess)
+    guess.discrepancies = guess.classes.indices.map {
+      comparison(outcomes, classIndex: $0).discrepancy
+    }
+  }
+}
