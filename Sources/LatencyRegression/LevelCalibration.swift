@@ -43,7 +43,8 @@ struct LevelCalibration {
     }
   }
 
-  private static func factor(_ scores: [Double], _ level: Double) -> Double? {
+  /// The finite-sample quantile of `scores`, bounded; `nil` when they are too few.
+  static func factor(_ scores: [Double], _ level: Double) -> Double? {
     guard scores.count >= fewest else { return nil }
     let sorted = scores.sorted()
     let rank = Int((level * Double(sorted.count + 1)).rounded(.up)) - 1

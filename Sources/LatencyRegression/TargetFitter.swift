@@ -39,14 +39,19 @@ struct TargetFitter {
   }
 
   /// Chooses and fits on samples `range`, which are in time order.
-  func fit(_ range: Range<Int>) throws(SolverError) -> Fitted {
+  ///
+  /// - Parameter given: The terms to choose from; `nil` for those of a gateway's log.
+  func fit(
+    _ range: Range<Int>, library given: TermLibrary? = nil
+  ) throws(SolverError) -> Fitted {
     let rows = examples(range)
     guard rows.count >= 30 else {
       throw .nothingToFit(what: "\(rows.count) usable \(target.rawValue) examples; 30 are needed")
     }
     let library =
-      target == .ttft
-      ? TermLibrary.ttft(table, rows: rows) : TermLibrary.tpot(table, rows: rows)
+      given
+      ?? (target == .ttft
+        ? TermLibrary.ttft(table, rows: rows) : TermLibrary.tpot(table, rows: rows))
     let (terms, error) = try select(library, rows: rows)
     return try fitHeads(
       terms, rows: rows, error: error,

@@ -204,7 +204,7 @@ public final class EntryLog: Sendable {
     return bad
   }
 
-  private static func files(in folder: String) -> [(path: String, bytes: Int)] {
+  fileprivate static func files(in folder: String) -> [(path: String, bytes: Int)] {
     guard let stream = unsafe opendir(folder) else { return [] }
     defer { unsafe closedir(stream) }
     var files: [(path: String, bytes: Int)] = []
@@ -254,5 +254,12 @@ extension PredictorEntry {
     }
     if !podType.isEmpty { text += Array(",\"pod_type\":\"\(podType)\"".utf8) }
     text += Array("}\n".utf8)
+  }
+}
+
+extension EntryLog {
+  /// Whether `folder` holds any entries.
+  public static func isAnyKept(in folder: String) -> Bool {
+    files(in: folder).contains { $0.bytes > 0 }
   }
 }

@@ -17,7 +17,8 @@ struct Glidepath: ParsableCommand {
       """,
     version: Version.text,
     subcommands: [
-      IngestCommand.self, RetrainCommand.self, FitCommand.self, EvaluateCommand.self,
+      IngestCommand.self, RetrainCommand.self, FitCommand.self, FitEntriesCommand.self,
+      EvaluateCommand.self,
       PredictCommand.self, InspectCommand.self, ExplainCommand.self, PromoteCommand.self,
       RollbackCommand.self, HistoryCommand.self, WatchCommand.self, DoctorCommand.self,
       PruneCommand.self,

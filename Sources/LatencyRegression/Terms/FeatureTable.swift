@@ -21,6 +21,15 @@ struct FeatureTable: Sendable {
 
   init() { features = Design(columnCount: Feature.count) }
 
+  /// A table of rows that were made elsewhere; no outcome is censored.
+  init(_ samples: FeatureSamples) {
+    features = samples.features
+    ttft = samples.ttftMilliseconds
+    tpot = samples.tpotMilliseconds
+    rows = Array(0..<samples.count)
+    isCensored = [Bool](repeating: false, count: samples.count)
+  }
+
   /// Rows that a chunk replays before its own, so that its state is warm.
   private static let warmUpRows = 4_000
   /// Rows per chunk; fixed, so that the result does not depend on the number of threads.
