@@ -2,6 +2,8 @@
 struct LaneExpectation: Sendable {
   var ttft = Lanes(repeating: 0)
   var tpot = Lanes(repeating: 0)
+  var emulatedTTFT = Lanes(repeating: 0)
+  var emulatedTPOT = Lanes(repeating: 0)
   var addedWork = Lanes(repeating: 0)
 }
 
@@ -83,6 +85,8 @@ extension EndpointPool {
         predictor, group: group, need: level <= 0 ? .mean : .levels, fade: fade)
       expectations[group].ttft = ttft.deciding(level)
       expectations[group].tpot = tpot.deciding(level)
+      expectations[group].emulatedTTFT = forecast.queue + forecast.prefill
+      expectations[group].emulatedTPOT = forecast.decodeStep
       expectations[group].addedWork = larger(
         Lanes(repeating: 0), forecast.prefill - forecast.decodeStep)
     }
@@ -96,6 +100,8 @@ extension EndpointPool {
     var result = EndpointForecast()
     result.ttft = expectations[group].ttft[lane]
     result.tpot = expectations[group].tpot[lane]
+    result.emulatedTTFT = expectations[group].emulatedTTFT[lane]
+    result.emulatedTPOT = expectations[group].emulatedTPOT[lane]
     result.addedWork = expectations[group].addedWork[lane]
     result.pending = columns[group, .pending][lane]
     result.decoding = columns[group, .decoding][lane]

@@ -25,6 +25,10 @@ struct EndpointForecast: Sendable {
   var ttft = 0.0
   /// The TPOT that decides, ms.
   var tpot = 0.0
+  /// The emulated engine's own forecast of TTFT, ms.
+  var emulatedTTFT = 0.0
+  /// The emulated engine's decode step once the prompt is done, ms.
+  var emulatedTPOT = 0.0
   /// What the prompt adds to the steps that compute it, ms.
   var addedWork = 0.0
   /// Requests there without a first token.

@@ -30,6 +30,8 @@ extension EndpointPool {
       result.ttft = engine.queueMilliseconds + engine.prefillMilliseconds
       result.tpot = engine.decodeStepMilliseconds
     }
+    result.emulatedTTFT = engine.queueMilliseconds + engine.prefillMilliseconds
+    result.emulatedTPOT = engine.decodeStepMilliseconds
     result.addedWork = EndpointLoad.prefillWork(engine)
     return result
   }

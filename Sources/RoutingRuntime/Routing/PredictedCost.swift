@@ -2,10 +2,14 @@ public import CoefficientFile
 
 /// Parameters of Glidepath's own policy, shipped in the coefficient file's policy section.
 ///
-/// The cost of an endpoint, in ms, is the predicted TTFT at ``quantileLevel`` plus
+/// The cost of an endpoint, in ms, is the expected TTFT plus
 /// `tpotWeight · TPOT · expected output tokens` plus `externality ·` the delay that the prompt adds
 /// to the requests already there, plus `displacement ·` what it drives out of the cache. The least
 /// cost wins, but for affinity, exploration and headroom as below.
+///
+/// What is expected is a mix of the model's prediction and the emulated engine's own forecast. The
+/// prediction is closer on average. But some of its terms say what usually goes with a load, not
+/// what sending one more request there does, and a choice by them misleads itself.
 public struct PredictedCostParameters: Sendable, Hashable {
   /// Weight of the decode time against TTFT.
   public var tpotWeight: Double
@@ -29,13 +33,17 @@ public struct PredictedCostParameters: Sendable, Hashable {
   public var shedTTFTMilliseconds: Double
   /// KV transfer from a prefill to a decode endpoint, ms per token.
   public var transferMillisecondsPerToken: Double
+  /// How much of the cost comes from the emulated engine rather than from the prediction, 0…1;
+  /// objectives and shedding go by the prediction alone.
+  public var emulatorShare: Double
 
   /// Untuned values that do well on most fleets.
   public init(
     tpotWeight: Double = 0.1, quantileLevel: Double = 0, externality: Double = 2,
     displacement: Double = 30, affinityThreshold: Double = 2,
     affinityPenaltyMilliseconds: Double = 0, headroom: Double = 0.1, exploration: Double = 0.01,
-    shedTTFTMilliseconds: Double = 0, transferMillisecondsPerToken: Double = 0.002
+    shedTTFTMilliseconds: Double = 0, transferMillisecondsPerToken: Double = 0.002,
+    emulatorShare: Double = 0.8
   ) {
     self.tpotWeight = tpotWeight
     self.quantileLevel = quantileLevel
@@ -47,6 +55,7 @@ public struct PredictedCostParameters: Sendable, Hashable {
     self.exploration = exploration
     self.shedTTFTMilliseconds = shedTTFTMilliseconds
     self.transferMillisecondsPerToken = transferMillisecondsPerToken
+    self.emulatorShare = emulatorShare
   }
 
   /// The parameters in order of their numbers in the coefficient file, with their valid ranges.
@@ -58,7 +67,7 @@ public struct PredictedCostParameters: Sendable, Hashable {
     Parameter("affinityThreshold", 0...2), Parameter("affinityPenaltyMilliseconds", 0...100_000),
     Parameter("headroom", 0...0.9), Parameter("exploration", 0...1),
     Parameter("shedTTFTMilliseconds", 0...1_000_000),
-    Parameter("transferMillisecondsPerToken", 0...10),
+    Parameter("transferMillisecondsPerToken", 0...10), Parameter("emulatorShare", 0...1),
   ]
 
   /// One parameter's name and valid range.
@@ -79,7 +88,7 @@ public struct PredictedCostParameters: Sendable, Hashable {
     [
       tpotWeight, quantileLevel, externality, displacement, affinityThreshold,
       affinityPenaltyMilliseconds, headroom, exploration, shedTTFTMilliseconds,
-      transferMillisecondsPerToken,
+      transferMillisecondsPerToken, emulatorShare,
     ]
   }
 
@@ -101,6 +110,7 @@ public struct PredictedCostParameters: Sendable, Hashable {
     exploration = all[7]
     shedTTFTMilliseconds = all[8]
     transferMillisecondsPerToken = all[9]
+    emulatorShare = all[10]
   }
 
   /// From a coefficient file's policy section; unknown numbers are ignored.

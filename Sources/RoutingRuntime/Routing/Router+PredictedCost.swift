@@ -55,7 +55,10 @@ extension Router {
     output: Double
   ) -> Double {
     let forecast = candidate.forecast
-    let own = forecast.ttft + parameters.tpotWeight * forecast.tpot * max(output - 1, 0)
+    let share = parameters.emulatorShare
+    let ttft = (1 - share) * forecast.ttft + share * forecast.emulatedTTFT
+    let tpot = (1 - share) * forecast.tpot + share * forecast.emulatedTPOT
+    let own = ttft + parameters.tpotWeight * tpot * max(output - 1, 0)
     let others = forecast.pending + parameters.tpotWeight * forecast.decoding
     let newTokens = max(request.promptTokens - candidate.matchedTokens, 0)
     return own + parameters.externality * forecast.addedWork * others

@@ -5,12 +5,14 @@ import RoutingRuntime
 
 // Routing policies in a simulated fleet behind the real router.
 //
-//   ClosedLoop log ENGINES.glide SCENARIO OUT.jsonl      a log under round robin, to fit on
+//   ClosedLoop log ENGINES.glide SCENARIO OUT.jsonl [MODEL.glide]   a log to fit on: under round
+//                                                        robin, or by the model
 //   ClosedLoop compare ENGINES.glide MODELS SEEDS        all scenarios, MODELS/NUMBER.glide
 //   ClosedLoop faults ENGINES.glide MODEL.glide          each kind of fault in the middle of load
 //   ClosedLoop day ENGINES.glide MODEL.glide             24 h of virtual time, memory watched
 
 func model(_ path: String) -> GlideModel? {
+  guard !path.isEmpty else { return nil }
   do { return try CoefficientFile.read(path: path) } catch {
     print("\(error)")
     return nil
@@ -39,7 +41,10 @@ func run(_ arguments: [String]) -> Int32 {
     let scenario = Scenario.all[index]
     let workload = scenario.workload(seed: 9_999)
     let fleet = scenario.fleet(engines, seed: 9_999)
-    let outcomes = Fleet(fleet, policy: .roundRobin).run(workload).outcomes
+    let first = predictor(arguments[4])
+    let policy: RoutingPolicy =
+      first == nil ? .roundRobin : .predictedCost(PredictedCostParameters(exploration: 0.05))
+    let outcomes = Fleet(fleet, predictor: first, policy: policy).run(workload).outcomes
     LogLines(workload: workload, configuration: fleet, outcomes: outcomes)
       .write { line in unsafe fputs(line + "\n", file) }
   case "compare":
