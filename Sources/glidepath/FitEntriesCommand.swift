@@ -1,3 +1,4 @@
+import AccuracyReport
 import ArgumentParser
 import Foundation
 import Retraining
