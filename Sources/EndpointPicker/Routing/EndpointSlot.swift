@@ -1,0 +1,70 @@
+internal import RoutingRuntime
+
+/// What the picker itself keeps of one endpoint, at the router's index for it.
+struct EndpointSlot: Sendable {
+  var description: EndpointDescription
+  /// Whether some source lists it.
+  var isPresent = true
+  /// Whether its metrics say that it is alive.
+  var isAlive = true
+  var consecutiveScrapeFailures = 0
+  /// Failed requests in a row.
+  var consecutiveFailures = 0
+  /// Ejections in a row, which make the next one longer.
+  var ejections = 0
+  /// Until when it gets no requests for having failed too many, ms.
+  var ejectedUntil = -Double.infinity
+  var snapshot: EngineSnapshot?
+  var requestsInFlight = 0
+  /// Picks by `PickReason.rawValue`.
+  var picks = [UInt64](repeating: 0, count: PickReason.allCases.count)
+  var completedRequests: UInt64 = 0
+  var failedRequests: UInt64 = 0
+  /// The recent mean share of prompts that was thought to be cached.
+  var prefixShare = 0.0
+
+  init(_ description: EndpointDescription) { self.description = description }
+
+  /// Whether it may be chosen at `time`, were there no other.
+  var mayServe: Bool { isPresent && !description.isDraining }
+
+  /// Whether it is in order at `time`.
+  func isHealthy(at time: Double) -> Bool { mayServe && isAlive && time >= ejectedUntil }
+
+  /// One word for reports.
+  func state(at time: Double) -> String {
+    if !isPresent { return "removed" }
+    if description.isDraining { return "draining" }
+    if !isAlive { return "unavailable" }
+    if time < ejectedUntil { return "ejected" }
+    return "available"
+  }
+
+  mutating func picked(_ reason: PickReason, matchedShare: Double) {
+    requestsInFlight += 1
+    picks[Int(reason.rawValue)] += 1
+    prefixShare += 0.05 * (matchedShare - prefixShare)
+  }
+}
+
+/// A request in flight.
+struct Flight: Sendable {
+  var request: InferenceRequest
+  var handle: EndpointPool.Handle
+  var pick: Pick
+  var policyName: String
+  /// The snapshot that the decision saw.
+  var snapshot: EngineSnapshot?
+  var receivedUnixNanoseconds: Int64
+  var dispatchedUnixNanoseconds: Int64
+  /// On the monotonic clock, ms.
+  var dispatchedAt: Double
+  var firstTokenAt: Double?
+  var streamedTokens = 0
+  var chunkOffsets: [Float] = []
+
+  /// Arrival to dispatch, ms.
+  var waitMilliseconds: Double {
+    Double(dispatchedUnixNanoseconds - receivedUnixNanoseconds) * 1e-6
+  }
+}

@@ -1,0 +1,312 @@
+internal import RoutingRuntime
+
+/// All that changes while requests come and go; pure, so that every call brings the time.
+///
+/// Requests, scrapes and endpoint lists reach it one at a time: ``LivePicker`` holds it in a lock.
+struct PickerState: Sendable {
+  var router: Router
+  let settings: PickerSettings
+  private(set) var slots: [EndpointSlot] = []
+  /// The router's index of each endpoint that some source lists.
+  private(set) var indices: [String: Int] = [:]
+  private(set) var flights: [UInt64: Flight] = [:]
+  private var nextTicket: UInt64 = 1
+  private var models: ModelReader
+  private(set) var modelVersion: UInt64 = 0
+  var counters = PickerCounters()
+  private(set) var outcomes = OutcomeWindow()
+  private(set) var policyName: String
+  /// Whether no endpoint is in order, so that all are tried.
+  private(set) var isPanicking = false
+
+  init(settings: PickerSettings, models: PublishedModel) {
+    self.settings = settings
+    let policy = settings.policy ?? .predictedCost(PredictedCostParameters())
+    router = Router(predictor: nil, policy: policy, configuration: settings.router)
+    policyName = policy.name
+    self.models = ModelReader(models)
+    if self.models.predictor != nil { install() }
+  }
+
+  // MARK: - The model
+
+  /// Puts a newly published model in force; its requests in flight stay.
+  mutating func refreshModel() {
+    if models.refresh() { install() }
+  }
+
+  private mutating func install() {
+    guard let predictor = models.predictor else { return }
+    router.policy = settings.policy ?? .predictedCost(PredictedCostParameters())
+    router.install(predictor)
+    if let fixed = settings.policy { router.policy = fixed }
+    policyName = router.policy.name
+    modelVersion = models.version
+  }
+
+  var predictor: Predictor? { models.predictor }
+
+  // MARK: - Requests
+
+  /// Chooses an endpoint and counts the request as in flight there.
+  mutating func pick(
+    _ request: InferenceRequest, subset: [String]?, receivedUnixNanoseconds: Int64,
+    unixNanoseconds: Int64, at time: Double
+  ) -> PickOutcome {
+    refreshModel()
+    let routed = Self.routed(request)
+    let pick = router.pick(routed, among: candidates(request, subset), at: time)
+    guard slots.indices.contains(pick.endpoint) else {
+      if pick.reason == .shed {
+        counters.shedRequests += 1
+        return .shed(reason: "saturated")
+      }
+      counters.unplacedRequests += 1
+      return .noEndpoint
+    }
+    let first = slots.indices.contains(pick.prefillEndpoint) ? pick.prefillEndpoint : pick.endpoint
+    let handle = router.dispatched(routed, to: first, at: time)
+    let ticket = PickTicket(identifier: nextTicket)
+    nextTicket += 1
+    flights[ticket.identifier] = Flight(
+      request: request, handle: handle, pick: pick, policyName: policyName,
+      snapshot: slots[first].snapshot,
+      receivedUnixNanoseconds: Self.arrival(receivedUnixNanoseconds, before: unixNanoseconds),
+      dispatchedUnixNanoseconds: unixNanoseconds, dispatchedAt: time)
+    slots[pick.endpoint].picked(
+      pick.reason, matchedShare: pick.matchedPrefixTokens / max(routed.promptTokens, 1))
+    return .endpoint(
+      PickedEndpoint(
+        address: slots[pick.endpoint].description.address,
+        prefillAddress: first == pick.endpoint ? nil : slots[first].description.address,
+        ticket: ticket))
+  }
+
+  /// The indices to choose among; `nil` for all.
+  private func candidates(_ request: InferenceRequest, _ subset: [String]?) -> [Int]? {
+    if let subset { return subset.compactMap { indices[$0] } }
+    guard counters.hasModelsPerEndpoint, !request.model.isEmpty else { return nil }
+    let serving = slots.indices.filter { index in
+      let model = slots[index].description.model
+      return slots[index].isPresent && (model.isEmpty || model == request.model)
+    }
+    // A name that no endpoint lists may be an adapter: then all are asked.
+    return serving.isEmpty ? nil : serving
+  }
+
+  private static func routed(_ request: InferenceRequest) -> RoutingRequest {
+    RoutingRequest(
+      promptTokens: Double(max(request.promptTokens, 1)),
+      maximumTokens: Double(max(request.maximumTokens, 0)), prefixBlocks: request.prefixBlocks,
+      blockTokens: Double(InferenceRequest.blockTokens),
+      ttftObjectiveMilliseconds: request.ttftObjectiveMilliseconds,
+      tpotObjectiveMilliseconds: request.tpotObjectiveMilliseconds,
+      isSheddable: request.isSheddable)
+  }
+
+  /// An arrival time that is believable: not after the dispatch, nor over an hour before it.
+  private static func arrival(_ time: Int64, before dispatch: Int64) -> Int64 {
+    min(max(time, dispatch - 3_600_000_000_000), dispatch)
+  }
+
+  /// An endpoint for a request that generates nothing.
+  mutating func anyEndpoint(subset: [String]?, at time: Double) -> String? {
+    let choices = (subset.map { $0.compactMap { indices[$0] } } ?? Array(slots.indices)).filter {
+      slots[$0].description.role != .prefill
+        && (isPanicking ? slots[$0].mayServe : slots[$0].isHealthy(at: time))
+    }
+    guard !choices.isEmpty else { return nil }
+    counters.headerOnlyRequests += 1
+    return slots[choices[Int(counters.headerOnlyRequests % UInt64(choices.count))]].description
+      .address
+  }
+
+  mutating func firstToken(_ ticket: PickTicket, at time: Double) {
+    guard var flight = flights[ticket.identifier], flight.firstTokenAt == nil else { return }
+    flight.firstTokenAt = time
+    if flight.pick.prefillEndpoint >= 0 {
+      // The prefill's end is not seen from here: it is taken for when the decode began to answer.
+      flight.handle = router.handedOff(
+        flight.handle, Self.routed(flight.request), to: flight.pick.endpoint, at: time)
+    }
+    router.firstToken(flight.handle, at: time)
+    let actual = time - flight.dispatchedAt
+    counters.observeTTFT(
+      actual, predicted: flight.pick.prediction?.ttft.p50, model: flight.request.model)
+    if let predicted = flight.pick.prediction?.ttft {
+      outcomes.add(
+        LatencyOutcome(
+          endpoint: flight.pick.endpoint, predictedMilliseconds: predicted.p50,
+          predictedP90Milliseconds: predicted.p90, actualMilliseconds: actual))
+    }
+    flights[ticket.identifier] = flight
+  }
+
+  mutating func tokens(_ ticket: PickTicket, count: Int, at time: Double) {
+    guard settings.chunkOffsets > 0, let first = flights[ticket.identifier]?.firstTokenAt,
+      flights[ticket.identifier]?.chunkOffsets.count ?? .max < settings.chunkOffsets
+    else { return }
+    flights[ticket.identifier]?.chunkOffsets.append(Float(time - first))
+  }
+
+  /// Ends a request; `nil` for a ticket that is not, or no longer, in flight.
+  mutating func finished(
+    _ ticket: PickTicket, outcome: RequestOutcome, at time: Double
+  ) -> RequestRecord? {
+    guard let flight = flights.removeValue(forKey: ticket.identifier) else {
+      counters.repeatedEnds += 1
+      return nil
+    }
+    let tokens = max(outcome.outputTokens ?? 0, 0)
+    router.finished(flight.handle, outputTokens: Double(tokens), at: time)
+    let index = flight.pick.endpoint
+    slots[index].requestsInFlight -= 1
+    judge(outcome, endpoint: index, at: time)
+    if let first = flight.firstTokenAt, tokens > 1 {
+      counters.observeTPOT(
+        (time - first) / Double(tokens - 1), predicted: flight.pick.prediction?.tpot.p50,
+        model: flight.request.model)
+    }
+    counters.countEnd(status: outcome.status)
+    return record(flight, ticket: ticket, outcome: outcome, at: time)
+  }
+
+  // MARK: - Health by outcomes
+
+  private mutating func judge(_ outcome: RequestOutcome, endpoint: Int, at time: Double) {
+    if outcome.end == .drained { return }
+    slots[endpoint].completedRequests += 1
+    let isFailure =
+      outcome.status >= 500 || (outcome.end == .interrupted && outcome.status != 499)
+    guard isFailure else {
+      if outcome.status < 400 {
+        (slots[endpoint].consecutiveFailures, slots[endpoint].ejections) = (0, 0)
+      }
+      return
+    }
+    slots[endpoint].failedRequests += 1
+    slots[endpoint].consecutiveFailures += 1
+    guard settings.outlierFailures > 0, time >= slots[endpoint].ejectedUntil,
+      slots[endpoint].consecutiveFailures >= settings.outlierFailures
+    else { return }
+    let factor = min(pow2(slots[endpoint].ejections), 10)
+    slots[endpoint].ejectedUntil = time + settings.ejectionMilliseconds * factor
+    slots[endpoint].ejections += 1
+    // One more failure after the ejection is enough for the next.
+    slots[endpoint].consecutiveFailures = settings.outlierFailures - 1
+    counters.ejections += 1
+    applyAvailability(at: time)
+  }
+
+  private func pow2(_ exponent: Int) -> Double { Double(1 << min(exponent, 8)) }
+
+  // MARK: - Upkeep
+
+  /// What time alone changes: stale snapshots, ended ejections, requests that nobody ended.
+  mutating func maintain(at time: Double) -> [PickTicket] {
+    refreshModel()
+    for index in slots.indices {
+      guard let snapshot = slots[index].snapshot,
+        time - snapshot.time > settings.staleMilliseconds
+      else { continue }
+      slots[index].snapshot = nil
+      router.forgetSnapshot(endpoint: index)
+      counters.staleSnapshots += 1
+    }
+    applyAvailability(at: time)
+    return flights.filter { time - $0.value.dispatchedAt > settings.lifetimeMilliseconds }
+      .map { PickTicket(identifier: $0.key) }
+  }
+
+  mutating func applyAvailability(at time: Double) {
+    let isAnyHealthy = slots.contains { $0.isHealthy(at: time) }
+    isPanicking = !isAnyHealthy && slots.contains(where: \.mayServe)
+    for index in slots.indices {
+      let isAvailable = isAnyHealthy ? slots[index].isHealthy(at: time) : slots[index].mayServe
+      router.setAvailable(isAvailable, endpoint: index)
+    }
+  }
+
+  // MARK: - Scrapes
+
+  mutating func observe(_ metrics: EngineMetrics, address: String, at time: Double) -> Bool {
+    guard let index = indices[address] else { return false }
+    if let waiting = metrics.waitingRequests, let running = metrics.runningRequests {
+      let snapshot = EngineSnapshot(
+        waitingRequests: waiting, runningRequests: running,
+        kvCacheUsage: metrics.kvCacheUsage ?? 0, time: time)
+      slots[index].snapshot = snapshot
+      router.observe(snapshot, on: index)
+    }
+    counters.scrapes += 1
+    slots[index].consecutiveScrapeFailures = 0
+    guard !slots[index].isAlive else { return false }
+    slots[index].isAlive = true
+    // What was dead has most likely restarted, with an empty cache.
+    router.forgetPrefixes(endpoint: index)
+    slots[index].ejectedUntil = -.infinity
+    slots[index].consecutiveFailures = 0
+    applyAvailability(at: time)
+    return true
+  }
+
+  /// A scrape failed; returns whether the endpoint has become unavailable by it.
+  mutating func scrapeFailed(address: String, at time: Double) -> Bool {
+    guard let index = indices[address] else { return false }
+    counters.failedScrapes += 1
+    slots[index].consecutiveScrapeFailures += 1
+    guard slots[index].isAlive, settings.scrapeFailures > 0,
+      slots[index].consecutiveScrapeFailures >= settings.scrapeFailures
+    else { return false }
+    slots[index].isAlive = false
+    slots[index].snapshot = nil
+    router.forgetSnapshot(endpoint: index)
+    applyAvailability(at: time)
+    return true
+  }
+
+  // MARK: - Endpoints
+
+  /// Replaces the list of endpoints; requests in flight on those that leave stay counted.
+  mutating func setEndpoints(_ endpoints: [EndpointDescription], at time: Double) {
+    var listed: [String: Int] = [:]
+    for endpoint in endpoints.prefix(EndpointDescription.maximumCount) {
+      if let index = index(of: endpoint) {
+        if !slots[index].isPresent { revive(index) }
+        slots[index].description = endpoint
+        listed[endpoint.address] = index
+      } else {
+        let index = router.addEndpoint(
+          named: endpoint.name, accelerator: endpoint.accelerator, role: endpoint.role,
+          engine: .unfitted)
+        slots.append(EndpointSlot(endpoint))
+        listed[endpoint.address] = index
+      }
+    }
+    let kept = Set(listed.values)
+    for index in slots.indices where !kept.contains(index) {
+      slots[index].isPresent = false
+      slots[index].snapshot = nil
+      router.forgetSnapshot(endpoint: index)
+    }
+    indices = listed
+    counters.hasModelsPerEndpoint = endpoints.contains { !$0.model.isEmpty }
+    applyAvailability(at: time)
+  }
+
+  private func index(of endpoint: EndpointDescription) -> Int? {
+    if let index = indices[endpoint.address], slots[index].description.isSame(as: endpoint) {
+      return index
+    }
+    return slots.firstIndex { !$0.isPresent && $0.description.isSame(as: endpoint) }
+  }
+
+  private mutating func revive(_ index: Int) {
+    slots[index].isPresent = true
+    slots[index].isAlive = true
+    slots[index].consecutiveScrapeFailures = 0
+    slots[index].consecutiveFailures = 0
+    slots[index].ejectedUntil = -.infinity
+    router.forgetPrefixes(endpoint: index)
+  }
+}

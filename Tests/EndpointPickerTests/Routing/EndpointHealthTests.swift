@@ -1,0 +1,157 @@
+import RoutingRuntime
+import Testing
+
+@testable import EndpointPicker
+
+@Suite struct EndpointHealthTests {
+  private let clock = TestClock()
+
+  private func picker(
+    endpoints: Int = 2, _ change: (inout PickerSettings) -> Void = { _ in }
+  ) -> LivePicker {
+    var settings = PickerSettings()
+    settings.policy = .roundRobin
+    settings.router = Router.Configuration(prefixCapacity: 1_000)
+    change(&settings)
+    let picker = LivePicker(settings: settings, models: PublishedModel(), clock: clock.clock)
+    picker.setEndpoints((0..<endpoints).map(EndpointDescription.numbered))
+    return picker
+  }
+
+  private func addresses(_ picker: LivePicker, count: Int = 12) -> Set<String> {
+    Set(
+      (0..<count).compactMap { _ in
+        guard let picked = picker.picked() else { return nil }
+        picker.finished(picked.ticket, outcome: .good)
+        return picked.address
+      })
+  }
+
+  private func states(_ picker: LivePicker) -> [String] { picker.report().endpoints.map(\.state) }
+
+  private var loaded: EngineMetrics {
+    var metrics = EngineMetrics()
+    (metrics.waitingRequests, metrics.runningRequests, metrics.kvCacheUsage) = (1, 2, 0.5)
+    return metrics
+  }
+
+  @Test func drainedEndpointEndsItsRequestsAndGetsNoMore() throws {
+    let picker = picker()
+    let held = try #require(picker.picked(subset: ["127.0.0.1:8000"]))
+    var drained = EndpointDescription.numbered(0)
+    drained.isDraining = true
+    picker.setEndpoints([drained, .numbered(1)])
+    #expect(addresses(picker) == ["127.0.0.1:8001"])
+    #expect(states(picker) == ["draining", "available"])
+    picker.finished(held.ticket, outcome: .good)
+    #expect(picker.requestsInFlight == 0)
+    picker.setEndpoints([.numbered(0), .numbered(1)])
+    #expect(addresses(picker).count == 2)
+  }
+
+  @Test func removedEndpointIsShownUntilItsRequestsEnd() throws {
+    let picker = picker()
+    let held = try #require(picker.picked(subset: ["127.0.0.1:8000"]))
+    picker.setEndpoints([.numbered(1)])
+    #expect(addresses(picker) == ["127.0.0.1:8001"])
+    #expect(states(picker) == ["removed", "available"])
+    picker.finished(held.ticket, outcome: .good)
+    #expect(states(picker) == ["available"])
+    picker.setEndpoints([.numbered(0), .numbered(1)])
+    #expect(states(picker) == ["available", "available"])
+    #expect(picker.endpointCount == 2)
+  }
+
+  @Test func returningEndpointTakesItsOldPlace() {
+    let picker = picker()
+    for _ in 0..<50 {
+      picker.setEndpoints([.numbered(1)])
+      picker.setEndpoints([.numbered(0), .numbered(1)])
+    }
+    #expect(picker.report().endpointNames == ["e0", "e1"])
+  }
+
+  @Test func failedScrapesMakeUnavailableAndOneMakesItComeBack() {
+    let picker = picker { $0.scrapeFailures = 3 }
+    let address = "127.0.0.1:8000"
+    #expect(!picker.scrapeFailed(address: address))
+    #expect(!picker.scrapeFailed(address: address))
+    #expect(addresses(picker).count == 2)
+    #expect(picker.scrapeFailed(address: address))
+    #expect(!picker.scrapeFailed(address: address), "it is news only once")
+    #expect(addresses(picker) == ["127.0.0.1:8001"])
+    #expect(picker.observe(EngineMetrics(), address: address))
+    #expect(addresses(picker).count == 2)
+  }
+
+  @Test func noHealthyEndpointMeansAllAreTried() {
+    let picker = picker { $0.scrapeFailures = 1 }
+    for number in 0..<2 { picker.scrapeFailed(address: "127.0.0.1:\(8_000 + number)") }
+    #expect(picker.report().isPanicking)
+    #expect(addresses(picker).count == 2)
+    #expect(picker.anyEndpoint(subset: nil) != nil)
+    picker.observe(EngineMetrics(), address: "127.0.0.1:8001")
+    #expect(!picker.report().isPanicking)
+    #expect(addresses(picker) == ["127.0.0.1:8001"])
+  }
+
+  @Test func failingEndpointIsEjectedForAWhile() throws {
+    let picker = picker {
+      $0.outlierFailures = 3
+      $0.ejectionMilliseconds = 1_000
+    }
+    func fail(_ count: Int) throws {
+      for _ in 0..<count {
+        let picked = try #require(picker.picked(subset: ["127.0.0.1:8000"]))
+        picker.finished(picked.ticket, outcome: .bad)
+      }
+    }
+    try fail(2)
+    #expect(addresses(picker).count == 2, "a success begins the count anew")
+    try fail(3)
+    #expect(addresses(picker) == ["127.0.0.1:8001"])
+    #expect(states(picker)[0] == "ejected")
+    clock.advance(1_001)
+    picker.maintain()
+    #expect(states(picker)[0] == "available")
+    try fail(1)
+    #expect(states(picker)[0] == "ejected", "once more is enough after an ejection")
+    clock.advance(1_001)
+    picker.maintain()
+    #expect(states(picker)[0] == "ejected", "and it lasts twice as long")
+    clock.advance(1_001)
+    picker.maintain()
+    #expect(addresses(picker).count == 2)
+  }
+
+  @Test func clientAbortsDoNotEject() throws {
+    let picker = picker { $0.outlierFailures = 1 }
+    for _ in 0..<10 {
+      let picked = try #require(picker.picked())
+      picker.finished(picked.ticket, outcome: RequestOutcome(status: 499, end: .interrupted))
+    }
+    #expect(states(picker) == ["available", "available"])
+  }
+
+  @Test func staleSnapshotIsIgnored() throws {
+    let picker = picker { $0.staleMilliseconds = 2_000 }
+    picker.observe(loaded, address: "127.0.0.1:8000")
+    clock.advance(1_999)
+    picker.maintain()
+    #expect(picker.report().endpoints[0].snapshot?.waitingRequests == 1)
+    clock.advance(2)
+    picker.maintain()
+    #expect(picker.report().endpoints[0].snapshot == nil)
+    #expect(picker.report().counters.staleSnapshots == 1)
+  }
+
+  @Test func incompleteMetricsAreNoSnapshot() {
+    let picker = picker()
+    var metrics = EngineMetrics()
+    metrics.waitingRequests = 4
+    picker.observe(metrics, address: "127.0.0.1:8000")
+    #expect(picker.report().endpoints[0].snapshot == nil)
+    picker.observe(loaded, address: "10.0.0.9:1")
+    #expect(picker.report().endpoints.allSatisfy { $0.snapshot == nil })
+  }
+}
