@@ -112,11 +112,12 @@ public final class ExternalProcessorServer: Sendable {
 
   /// Takes no more calls, lets those in progress end, and closes what is left after a while.
   ///
-  /// Every request in flight has been reported as finished when it returns.
+  /// Every request in flight has been reported as finished when the first call of this returns;
+  /// further calls do nothing.
   ///
   /// - Parameter graceMilliseconds: How long calls may go on, ms.
   public func drain(graceMilliseconds: Double) async {
-    shared.beginDraining()
+    guard shared.beginDraining() else { return }
     try? await listener.close()
     connections.quiesce()
     let deadline = ContinuousClock.now + .milliseconds(max(graceMilliseconds, 0))

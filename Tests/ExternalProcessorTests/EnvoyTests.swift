@@ -14,12 +14,17 @@ struct EnvoyTests {
     let server: ExternalProcessorServer
     let envoy: EnvoyProcess
 
-    init(changes: [(String, String)] = []) async throws {
+    init(
+      configuration: String = "envoy.yaml", changes: [(String, String)] = []
+    ) async throws {
       endpoint = try await TestEndpoint()
+      let port = endpoint.address.split(separator: ":").last ?? ""
       picker = RecordingPicker([endpoint.address])
       server = try await ExternalProcessorServer.start(
         picker: picker, configuration: .init(port: 0, threadCount: 2))
-      envoy = try await EnvoyProcess(pickerPort: server.port, changes: changes)
+      envoy = try await EnvoyProcess(
+        configuration: configuration, pickerPort: server.port,
+        changes: changes + (1...3).map { ("ENDPOINT_PORT_\($0)", "\(port)") })
     }
 
     /// Ends everything; nothing may be in flight then, nor reported out of turn.
@@ -251,7 +256,24 @@ struct EnvoyTests {
     try await stage.end()
   }
 
-  // MARK: - Other modes
+  // MARK: - Other configurations
+
+  @Test func failOpenGoesOnWithoutAPicker() async throws {
+    let stage = try await Stage(configuration: "envoy-fail-open.yaml")
+    let picked = try await TestClient.send(
+      port: stage.envoy.port, path: "/echo", headers: Self.json, body: Self.chat)
+    #expect(picked.body == Self.chat)
+    try await eventually { stage.picker.account.outcomes.count == 1 }
+    await stage.server.drain(graceMilliseconds: 0)
+    try await eventually {
+      try await TestClient.send(
+        port: stage.envoy.port, path: "/echo", headers: Self.json, body: Self.chat
+      ).body == Self.chat
+    }
+    #expect(stage.picker.account.requests.count == 1)
+    stage.envoy.stop()
+    await stage.endpoint.stop()
+  }
 
   @Test func bufferedModeWorks() async throws {
     let stage = try await Stage(changes: [("FULL_DUPLEX_STREAMED", "BUFFERED")])

@@ -188,26 +188,17 @@ struct Exchange: ~Copyable {
   private mutating func responseHeaders(_ headers: HttpHeaders) -> [ProcessingResponse] {
     var type = ""
     var encoding = ""
-    var length: String?
     for header in headers.headers.headers {
       switch header.key {
       case ":status": status = Int(header.text) ?? 0
       case "content-type": type = header.text
       case "content-encoding": encoding = header.text
-      case "content-length": length = header.text
       default: break
       }
     }
     watcher = ResponseWatcher(contentType: type, contentEncoding: encoding)
     if headers.endOfStream || responseMode == .none { finish(.complete) }
-    var answer = ProcessingResponse.unchangedHeaders(ofRequest: false)
-    if let length, !headers.endOfStream, responseMode == .fullDuplexStreamed {
-      // Envoy drops the length of a body that may change; this one does not.
-      answer.responseHeaders.response.headerMutation.setHeaders = [
-        .setting("content-length", to: length)
-      ]
-    }
-    return [answer]
+    return [.unchangedHeaders(ofRequest: false)]
   }
 
   private mutating func responseBody(_ piece: HttpBody) -> [ProcessingResponse] {

@@ -41,7 +41,10 @@ final class SharedState: Sendable {
   /// Whether the server takes no new calls.
   var isDraining: Bool { draining.load(ordering: .relaxed) }
 
-  func beginDraining() { draining.store(true, ordering: .relaxed) }
+  /// Takes no new calls from now on.
+  ///
+  /// - Returns: Whether this was the first call.
+  func beginDraining() -> Bool { !draining.exchange(true, ordering: .relaxed) }
 
   /// How the service of this name is; `nil` when there is none.
   func health(of service: String) -> Health.Status? {

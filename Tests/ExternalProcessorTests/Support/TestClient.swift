@@ -1,16 +1,32 @@
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import Synchronization
 
 /// Loopback servers and clients of the tests run on these threads.
 enum Loopback {
   static let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
 
-  /// A port that was free a moment ago.
+  private static let lastPort = Mutex(Int(getpid()) &* 37 % 10_000)
+
+  /// A port that is free and given to nobody else in this process.
+  ///
+  /// It lies below those that the system gives to outgoing connections, which would take it.
   static func freePort() throws -> Int {
-    let channel = try ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).wait()
-    defer { try? channel.close().wait() }
-    return channel.localAddress?.port ?? 0
+    for _ in 0..<1000 {
+      let port = lastPort.withLock { last in
+        last = (last + 1) % 10_000
+        return 21_000 + last
+      }
+      let bootstrap = ServerBootstrap(group: group)
+      guard let channel = try? bootstrap.bind(host: "127.0.0.1", port: port).wait() else {
+        continue
+      }
+      try channel.close().wait()
+      return port
+    }
+    throw NeverHappened()
   }
 }
 
