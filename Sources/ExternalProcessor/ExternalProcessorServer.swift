@@ -17,7 +17,7 @@ public enum ExternalProcessorError: Error, Sendable, Hashable {
 ///
 /// It is built on HTTP/2 directly: general gRPC servers treat a client that resets many streams as
 /// an attacker and drop the connection, and a gateway whose users cancel requests is just such a
-/// client. Everything happens on the connection's event loop, without a thread switch.
+/// client: it ends every exchange by resetting the stream. Everything happens on the connection's event loop, without a thread switch.
 ///
 /// It has no authentication and belongs on loopback or a trusted network.
 public final class ExternalProcessorServer: Sendable {
@@ -27,6 +27,8 @@ public final class ExternalProcessorServer: Sendable {
     public let host: String
     /// The port; 0 for any free one.
     public let port: Int
+    /// Another port, for health checks alone; 0 for any free one, `nil` for none.
+    public let healthPort: Int?
     /// Event loops, 0…1024; 0 for one per core.
     public let threadCount: Int
     /// The largest request body, bytes, 1 KiB…16 MiB; larger ones are refused with 413.
@@ -36,9 +38,12 @@ public final class ExternalProcessorServer: Sendable {
     ///
     /// - Throws: ``ExternalProcessorError/outOfRange(name:value:)``.
     public init(
-      host: String = "127.0.0.1", port: Int = 9002, threadCount: Int = 0,
-      maximumBodyBytes: Int = 16 << 20
+      host: String = "127.0.0.1", port: Int = 9002, healthPort: Int? = nil,
+      threadCount: Int = 0, maximumBodyBytes: Int = 16 << 20
     ) throws(ExternalProcessorError) {
+      guard (0...65535).contains(healthPort ?? 0) else {
+        throw .outOfRange(name: "healthPort", value: healthPort ?? 0)
+      }
       guard (0...65535).contains(port) else { throw .outOfRange(name: "port", value: port) }
       guard (0...1024).contains(threadCount) else {
         throw .outOfRange(name: "threadCount", value: threadCount)
@@ -48,6 +53,7 @@ public final class ExternalProcessorServer: Sendable {
       }
       self.host = host
       self.port = port
+      self.healthPort = healthPort
       self.threadCount = threadCount
       self.maximumBodyBytes = maximumBodyBytes
     }
@@ -55,10 +61,12 @@ public final class ExternalProcessorServer: Sendable {
 
   /// The port that it listens on.
   public let port: Int
+  /// The port of health checks alone, if there is one; ``port`` answers them too.
+  public let healthPort: Int?
 
   private let shared: SharedState
   private let group: MultiThreadedEventLoopGroup
-  private let listener: any Channel
+  private let listeners: [any Channel]
   private let connections: Connections
 
   /// Starts to listen.
@@ -78,36 +86,51 @@ public final class ExternalProcessorServer: Sendable {
       numberOfThreads: configuration.threadCount > 0
         ? configuration.threadCount : System.coreCount)
     let connections = Connections()
+    var listeners: [any Channel] = []
     do {
-      let listener = try await ServerBootstrap(group: group)
-        .serverChannelOption(.backlog, value: 1024)
-        .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-        .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-        .childChannelInitializer { channel in
-          channel.eventLoop.makeCompletedFuture {
-            try ConnectionPipeline.configure(channel, shared: shared)
-            connections.add(channel)
-          }
-        }
-        .bind(host: configuration.host, port: configuration.port).get()
-      return ExternalProcessorServer(
-        shared: shared, group: group, listener: listener, connections: connections)
+      let ports =
+        [(configuration.port, false)] + (configuration.healthPort.map { [($0, true)] } ?? [])
+      for (port, isHealthAlone) in ports {
+        listeners.append(
+          try await bootstrap(group, shared, connections, isHealthAlone: isHealthAlone)
+            .bind(host: configuration.host, port: port).get())
+      }
     } catch {
+      let port = listeners.isEmpty ? configuration.port : configuration.healthPort ?? 0
+      for listener in listeners { try? await listener.close() }
       try? await group.shutdownGracefully()
-      throw .cannotListen(
-        host: configuration.host, port: configuration.port, reason: "\(error)")
+      throw .cannotListen(host: configuration.host, port: port, reason: "\(error)")
     }
+    return ExternalProcessorServer(
+      shared: shared, group: group, listeners: listeners, connections: connections)
+  }
+
+  private static func bootstrap(
+    _ group: MultiThreadedEventLoopGroup, _ shared: SharedState, _ connections: Connections,
+    isHealthAlone: Bool
+  ) -> ServerBootstrap {
+    ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: 1024)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try ConnectionPipeline.configure(channel, shared: shared, isHealthAlone: isHealthAlone)
+          connections.add(channel)
+        }
+      }
   }
 
   private init(
-    shared: SharedState, group: MultiThreadedEventLoopGroup, listener: any Channel,
+    shared: SharedState, group: MultiThreadedEventLoopGroup, listeners: [any Channel],
     connections: Connections
   ) {
     self.shared = shared
     self.group = group
-    self.listener = listener
+    self.listeners = listeners
     self.connections = connections
-    port = listener.localAddress?.port ?? 0
+    port = listeners.first?.localAddress?.port ?? 0
+    healthPort = listeners.count > 1 ? listeners[1].localAddress?.port : nil
   }
 
   /// Takes no more calls, lets those in progress end, and closes what is left after a while.
@@ -118,7 +141,7 @@ public final class ExternalProcessorServer: Sendable {
   /// - Parameter graceMilliseconds: How long calls may go on, ms.
   public func drain(graceMilliseconds: Double) async {
     guard shared.beginDraining() else { return }
-    try? await listener.close()
+    for listener in listeners { try? await listener.close() }
     connections.quiesce()
     let deadline = ContinuousClock.now + .milliseconds(max(graceMilliseconds, 0))
     while !connections.isEmpty, ContinuousClock.now < deadline {

@@ -101,6 +101,22 @@ import Testing
     }
   }
 
+  @Test func healthPortAnswersHealthChecksAlone() async throws {
+    let server = try await ExternalProcessorServer.start(
+      picker: picker, configuration: .init(port: 0, healthPort: 0, threadCount: 1))
+    let client = try await CallClient(port: try #require(server.healthPort))
+    let health = try await client.call(Self.check)
+    try await health.send(self.health("readiness"), endsStream: true)
+    let process = try await client.call(Self.process)
+    try await eventually { health.answer.isEnded && process.answer.isEnded }
+
+    #expect(health.answer.status == "0")
+    #expect(process.answer.status == "12")
+    #expect(server.healthPort != server.port)
+    await client.close()
+    await server.drain(graceMilliseconds: 0)
+  }
+
   // MARK: - Calls
 
   @Test func unknownMethodIsUnimplemented() async throws {

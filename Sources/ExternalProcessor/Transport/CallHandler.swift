@@ -23,6 +23,7 @@ final class CallHandler: ChannelDuplexHandler {
   }
 
   private let shared: SharedState
+  private let isHealthAlone: Bool
   private var call = Call.pending
   private var exchange: Exchange
   private var reader = MessageReader()
@@ -30,8 +31,9 @@ final class CallHandler: ChannelDuplexHandler {
   private var wantsRead = false
   private var watched: (service: String, last: Health.Status)?
 
-  init(shared: SharedState) {
+  init(shared: SharedState, isHealthAlone: Bool) {
     self.shared = shared
+    self.isHealthAlone = isHealthAlone
     exchange = Exchange(
       picker: shared.picker, limits: shared.limits, unixNanoseconds: shared.unixNanoseconds)
   }
@@ -83,7 +85,8 @@ final class CallHandler: ChannelDuplexHandler {
       return
     }
     switch headers.headers.first(name: ":path") {
-    case "/envoy.service.ext_proc.v3.ExternalProcessor/Process": call = .process
+    case "/envoy.service.ext_proc.v3.ExternalProcessor/Process" where !isHealthAlone:
+      call = .process
     case "/grpc.health.v1.Health/Check": call = .healthCheck
     case "/grpc.health.v1.Health/Watch": call = .healthWatch
     default: return end(.unimplemented, "no such method", context)

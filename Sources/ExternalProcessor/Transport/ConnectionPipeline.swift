@@ -7,7 +7,11 @@ enum ConnectionPipeline {
   private static let windowBytes = 1 << 20
 
   /// Adds them; to be called on the channel's event loop.
-  static func configure(_ channel: any Channel, shared: SharedState) throws {
+  ///
+  /// - Parameter isHealthAlone: Whether no other calls are served than health checks.
+  static func configure(
+    _ channel: any Channel, shared: SharedState, isHealthAlone: Bool
+  ) throws {
     let management = NIOHTTP2ServerConnectionManagementHandler(
       eventLoop: channel.eventLoop,
       configuration: .init(
@@ -38,7 +42,8 @@ enum ConnectionPipeline {
       streamDelegate: management.http2StreamDelegate
     ) { stream in
       stream.eventLoop.makeCompletedFuture {
-        try stream.pipeline.syncOperations.addHandler(CallHandler(shared: shared))
+        try stream.pipeline.syncOperations.addHandler(
+          CallHandler(shared: shared, isHealthAlone: isHealthAlone))
       }
     }
     try channel.pipeline.syncOperations.addHandler(management)
