@@ -5,6 +5,7 @@ struct CompiledTarget: Sendable {
   /// A factor without branches: `clamp(x) − offset`, or a step at `low` where `isStep`.
   struct CompiledFactor: Sendable {
     var feature: Int
+    var transform: Factor.Transform
     var low: Double
     var high: Double
     var offset: Double
@@ -12,6 +13,7 @@ struct CompiledTarget: Sendable {
 
     init(_ factor: Factor) {
       feature = Int(factor.feature)
+      transform = factor.transform
       (low, high) = (-.infinity, .infinity)
       isStep = factor.transform == .above
       switch factor.transform {
@@ -62,8 +64,8 @@ struct CompiledTarget: Sendable {
   let calibrations: Coefficients
   /// Per group, then per term.
   private let coefficients: [Coefficients]
-  /// The pool's coefficients by head, then by term, for a batch.
-  let headCoefficients: [Double]
+  /// The pool's coefficients by term, then by head, for a batch.
+  let laneCoefficients: [Double]
   /// The factor by which each group scales all terms; `nil` where a group scales them differently.
   let groupScales: [Double]?
 
@@ -90,7 +92,9 @@ struct CompiledTarget: Sendable {
       }
     }
     coefficients = all
-    headCoefficients = target.heads.prefix(5).flatMap(\.coefficients)
+    laneCoefficients = target.terms.indices.flatMap { term in
+      target.heads.prefix(5).map { $0.coefficients[term] }
+    }
     self.groupScales = Self.uniform(groupScales, termCount: target.terms.count)
   }
 

@@ -82,7 +82,7 @@ extension EndpointPool {
     for group in 0..<columns.groupCount {
       let forecast = load(predictor, matched: laneMatches[group], moment, group: group)
       let (ttft, tpot) = heads(
-        predictor, group: group, need: level <= 0 ? .mean : .levels, fade: fade)
+        predictor, group: group, need: level <= 0 ? .mean : .all, fade: fade)
       expectations[group].ttft = ttft.deciding(level)
       expectations[group].tpot = tpot.deciding(level)
       expectations[group].emulatedTTFT = forecast.queue + forecast.prefill

@@ -1,3 +1,5 @@
+internal import CoefficientFile
+
 /// The heads of one target on eight endpoints.
 struct LaneHeads: Sendable {
   var mean = Lanes(repeating: 0)
@@ -29,9 +31,9 @@ struct LaneHeads: Sendable {
   }
 }
 
-/// Which heads somebody will look at.
+/// Which heads somebody will look at: all, or the mean alone.
 enum HeadNeed {
-  case all, mean, levels
+  case all, mean
 }
 
 extension CompiledTarget {
@@ -46,39 +48,81 @@ extension CompiledTarget {
   func laneHeads(
     _ features: [Lanes], scale: Lanes, for need: HeadNeed, scratch: inout [Lanes]
   ) -> LaneHeads {
-    scratch.removeAll(keepingCapacity: true)
-    for term in terms { scratch.append(term.lanes(features)) }
-    var heads = LaneHeads()
-    if need != .levels { heads.mean = lane(0, scratch, scale) }
-    guard need != .mean else { return heads }
-    heads.p50 = lane(1, scratch, scale)
-    heads.p90 = lane(2, scratch, scale)
-    heads.p95 = lane(3, scratch, scale)
-    heads.p99 = lane(4, scratch, scale)
-    return heads
+    while scratch.count < terms.count { scratch.append(Lanes(repeating: 0)) }
+    evaluate(features.span, into: &scratch)
+    guard need != .mean else {
+      var heads = LaneHeads()
+      heads.mean = finished(0, sum(scratch.span.extracting(first: terms.count), head: 0), scale)
+      return heads
+    }
+    let (low, high) = (
+      sums(scratch.span.extracting(first: terms.count), isHigh: false),
+      sums(scratch.span.extracting(first: terms.count), isHigh: true)
+    )
+    return LaneHeads(
+      mean: finished(0, Lanes(lowHalf: low.mean, highHalf: high.mean), scale),
+      p50: finished(1, Lanes(lowHalf: low.p50, highHalf: high.p50), scale),
+      p90: finished(2, Lanes(lowHalf: low.p90, highHalf: high.p90), scale),
+      p95: finished(3, Lanes(lowHalf: low.p95, highHalf: high.p95), scale),
+      p99: finished(4, Lanes(lowHalf: low.p99, highHalf: high.p99), scale))
   }
 
-  private func lane(_ head: Int, _ values: [Lanes], _ scale: Lanes) -> Lanes {
-    let terms = values.span
-    let all = headCoefficients.span
-    let start = head * terms.count
+  private func evaluate(_ features: Span<Lanes>, into values: inout [Lanes]) {
+    let terms = terms.span
+    var values = values.mutableSpan
+    for term in terms.indices {
+      var x = terms[term].first.lanes(features)
+      if terms[term].isProduct { x *= terms[term].second.lanes(features) }
+      values[term] = x
+    }
+  }
+
+  private func finished(_ head: Int, _ sum: Lanes, _ scale: Lanes) -> Lanes {
+    (intercepts[head] + scale * sum) * calibrations[head]
+  }
+
+  private func sum(_ terms: Span<Lanes>, head: Int) -> Lanes {
+    let coefficients = laneCoefficients.span
     var sum = Lanes(repeating: 0)
-    for term in terms.indices { sum += all[start + term] * terms[term] }
-    return (intercepts[head] + scale * sum) * calibrations[head]
+    for term in terms.indices { sum += coefficients[5 * term + head] * terms[term] }
+    return sum
+  }
+
+  /// The five heads of four endpoints: their sums stay in registers while each term is read once.
+  private func sums(_ terms: Span<Lanes>, isHigh: Bool) -> HalfSums {
+    let coefficients = laneCoefficients.span
+    var sums = HalfSums()
+    for term in terms.indices {
+      let x = isHigh ? terms[term].highHalf : terms[term].lowHalf
+      let first = 5 * term
+      sums.mean += coefficients[first] * x
+      sums.p50 += coefficients[first + 1] * x
+      sums.p90 += coefficients[first + 2] * x
+      sums.p95 += coefficients[first + 3] * x
+      sums.p99 += coefficients[first + 4] * x
+    }
+    return sums
   }
 }
 
-extension CompiledTarget.CompiledTerm {
-  fileprivate func lanes(_ features: [Lanes]) -> Lanes {
-    let x = first.lanes(features)
-    return isProduct ? x * second.lanes(features) : x
-  }
+/// Sums of the five heads on four endpoints.
+private struct HalfSums {
+  var mean = SIMD4<Double>(repeating: 0)
+  var p50 = SIMD4<Double>(repeating: 0)
+  var p90 = SIMD4<Double>(repeating: 0)
+  var p95 = SIMD4<Double>(repeating: 0)
+  var p99 = SIMD4<Double>(repeating: 0)
 }
 
 extension CompiledTarget.CompiledFactor {
-  fileprivate func lanes(_ features: [Lanes]) -> Lanes {
+  @inline(__always)
+  fileprivate func lanes(_ features: Span<Lanes>) -> Lanes {
     let x = features[feature]
-    if isStep { return Lanes(repeating: 0).replacing(with: 1, where: x .> low) }
-    return smaller(larger(x, Lanes(repeating: low)), Lanes(repeating: high)) - offset
+    switch transform {
+    case .identity: return x
+    case .capped: return smaller(x, Lanes(repeating: high))
+    case .hinge: return larger(x, Lanes(repeating: low)) - offset
+    case .above: return Lanes(repeating: 0).replacing(with: 1, where: x .> low)
+    }
   }
 }
