@@ -1,3 +1,4 @@
+internal import Glibc
 internal import RoutingRuntime
 
 extension SimulatedEngine {
@@ -10,13 +11,15 @@ extension SimulatedEngine {
         guard inboxHead < inbox.count, inbox[inboxHead].time + downlink <= time else {
           return
         }
-        plan(at: inbox[inboxHead].time)
+        plan(at: inbox[inboxHead].time, knowing: inbox[inboxHead].time)
         continue
       }
       if configuration.emitsEveryToken { emitTokens(until: time) }
       guard runEnd + downlink <= time else { return }
       complete()
-      plan(at: runEnd)
+      // Composed ahead, a step knows only what had come when the one before began.
+      let known = configuration.schedulesAhead ? runStart + offset(runSteps - 1) : runEnd
+      plan(at: runEnd, knowing: known)
     }
   }
 
@@ -46,16 +49,24 @@ extension SimulatedEngine {
   mutating func cutRun(at time: Double, isForced: Bool = false) {
     guard isBusy, runSteps > 1, time < runEnd else { return }
     if !isForced, isBlocked || decoding.count >= maximumSequences { return }
-    runSteps = min(stepsDone(at: time) + 1, runSteps)
+    // The step that runs at `time` is the last without what comes then, or the one after it.
+    let running = time < runStart ? 0 : stepsDone(at: time) + 1
+    runSteps = min(
+      max(1, configuration.schedulesAhead && !isForced ? running + 1 : running), runSteps)
     runEnd = runStart + offset(runSteps)
   }
 
   /// Composes the next step, or the run of steps until the batch changes.
-  mutating func plan(at time: Double) {
-    takeArrivals(until: time)
+  ///
+  /// - Parameter known: Arrivals until then take part.
+  mutating func plan(at time: Double, knowing known: Double) {
+    takeArrivals(until: known, at: time)
     isBusy = !decoding.isEmpty || queueHead < queue.count
     (prefills, emittedSteps, isBlocked) = (0, 0, false)
-    guard isBusy else { return }
+    guard isBusy else {
+      if inboxHead < inbox.count, inbox[inboxHead].time < time { inbox[inboxHead].time = time }
+      return
+    }
     ensureDecodeRoom()
     var step = StepComposition()
     let batch = decoding.count
@@ -79,18 +90,28 @@ extension SimulatedEngine {
         stepGrowth = max(0, (stepModel.milliseconds(step) * slowness - length) / last)
       }
     }
-    let factor = noise.logNormal(sigma: configuration.stepNoise / Double(runSteps).squareRoot())
+    var factor = noise.logNormal(sigma: configuration.stepNoise / Double(runSteps).squareRoot())
+    if configuration.driftNoise > 0 { factor *= driftFactor(at: time) }
     firstStep = length * factor
     stepGrowth *= factor
     runEnd = time + offset(runSteps)
     if inboxHead < inbox.count { cutRun(at: inbox[inboxHead].time) }
   }
 
+  /// The drifting speed: an Ornstein–Uhlenbeck process, with mean 1 for the factor.
+  private mutating func driftFactor(at time: Double) -> Double {
+    let kept = exp((driftTime - time) / max(configuration.driftMilliseconds, 1e-3))
+    drift = kept * drift + max(0, 1 - kept * kept).squareRoot() * noise.normal()
+    driftTime = time
+    let sigma = configuration.driftNoise
+    return exp(sigma * drift - 0.5 * sigma * sigma)
+  }
+
   /// Where engines slow each other down, a run ends after this many steps to look again.
   private static let coupledSteps = 8
 
-  private mutating func takeArrivals(until time: Double) {
-    while inboxHead < inbox.count, inbox[inboxHead].time <= time {
+  private mutating func takeArrivals(until known: Double, at time: Double) {
+    while inboxHead < inbox.count, inbox[inboxHead].time <= known {
       let slot = inbox[inboxHead].slot
       inboxHead += 1
       let state = slots[Int(slot)]

@@ -26,9 +26,19 @@ public struct SimulatedEngine: Sendable {
     public var kvBlocks: Int
     /// The standard deviation of the logarithm of a step's length.
     public var stepNoise: Double
-    /// Between a request's arrival and its queueing, on average, ms: HTTP, tokenization.
+    /// The standard deviation of the logarithm of a speed that drifts: hosts have good and bad
+    /// moments.
+    public var driftNoise: Double
+    /// How long that speed takes to forget, ms.
+    public var driftMilliseconds: Double
+    /// What the front end needs for a request, ms: HTTP, tokenization; one after the other.
     public var requestOverheadMilliseconds: Double
-    /// The standard deviation of the logarithm of that overhead and the uplink.
+    /// What each decoding request adds to a request's way to the queue, ms: front ends that also
+    /// stream tokens.
+    public var overheadPerDecodingMilliseconds: Double
+    /// Whether a step is composed while the one before runs, so that an arrival misses one more.
+    public var schedulesAhead: Bool
+    /// The standard deviation of the logarithm of those overheads.
     public var overheadNoise: Double
     /// Whether the memory of answers and of prompts' last, partial blocks is freed like cached
     /// blocks, oldest use first, as vLLM does; else at once.
@@ -39,14 +49,20 @@ public struct SimulatedEngine: Sendable {
     /// A configuration; the defaults have no noise and a cache of a million tokens.
     public init(
       engine: EngineModel, blockTokens: Int = 16, kvBlocks: Int = 65_536, stepNoise: Double = 0,
-      requestOverheadMilliseconds: Double = 0, overheadNoise: Double = 0,
+      driftNoise: Double = 0, driftMilliseconds: Double = 300,
+      requestOverheadMilliseconds: Double = 0, overheadPerDecodingMilliseconds: Double = 0,
+      overheadNoise: Double = 0, schedulesAhead: Bool = false,
       retainsAnswers: Bool = true, emitsEveryToken: Bool = false
     ) {
       self.engine = engine
       self.blockTokens = blockTokens
       self.kvBlocks = kvBlocks
       self.stepNoise = stepNoise
+      self.driftNoise = driftNoise
+      self.driftMilliseconds = driftMilliseconds
       self.requestOverheadMilliseconds = requestOverheadMilliseconds
+      self.overheadPerDecodingMilliseconds = overheadPerDecodingMilliseconds
+      self.schedulesAhead = schedulesAhead
       self.overheadNoise = overheadNoise
       self.retainsAnswers = retainsAnswers
       self.emitsEveryToken = emitsEveryToken
@@ -100,6 +116,8 @@ public struct SimulatedEngine: Sendable {
   /// On their way, by arrival.
   var inbox: [Arrival] = []
   var inboxHead = 0
+  /// When the front end has done with the last request sent.
+  var frontEndFree = -Double.infinity
   /// Prompts that are not computed; the first may be partly.
   var queue: [Int32] = []
   var queueHead = 0
@@ -128,6 +146,9 @@ public struct SimulatedEngine: Sendable {
   /// How much slower than its model the engine runs.
   var slowness = 1.0
   var hungSince: Double?
+  /// The drifting speed's logarithm, in standard deviations, and when it was drawn.
+  var drift = 0.0
+  var driftTime = -Double.infinity
   /// Requests that the pool's other endpoints decode.
   var otherDecodingRequests = 0.0
   var clock = -Double.infinity
@@ -171,9 +192,11 @@ public struct SimulatedEngine: Sendable {
     id: Int, promptTokens: Int, outputTokens: Int, blocks hashes: [UInt64],
     transferredTokens: Int = 0, at time: Double
   ) {
-    let delay =
-      max(configuration.engine.uplinkMilliseconds, 0) + configuration.requestOverheadMilliseconds
-    let arrival = time + delay * noise.logNormal(sigma: configuration.overheadNoise)
+    let factor = noise.logNormal(sigma: configuration.overheadNoise)
+    let atFrontEnd = max(time + max(configuration.engine.uplinkMilliseconds, 0), frontEndFree)
+    frontEndFree = atFrontEnd + configuration.requestOverheadMilliseconds * factor
+    let arrival =
+      frontEndFree + configuration.overheadPerDecodingMilliseconds * Double(decoding.count) * factor
     let slot = makeSlot()
     let prompt = max(promptTokens, 1)
     slots[Int(slot)] = Slot(
@@ -317,6 +340,7 @@ public struct SimulatedEngine: Sendable {
     (inboxHead, queueHead, nextFinish, contextTokens, prefills) = (0, 0, Int.max, 0, 0)
     (isBusy, isBlocked, hasAborted) = (false, false, false)
     hungSince = nil
+    frontEndFree = -.infinity
     cache.clear()
     published = EngineMetrics()
     publishedHeld = 0

@@ -102,11 +102,11 @@ struct CalibrationSearch {
   /// Coordinate search with a shrinking step.
   func refine(_ guess: inout FleetGuess, step: Double, rounds: Int) {
     bench.judge(&guess)
-    let unit = classes.names.indices.map { medianTTFT($0) }
+    let unit = classes.names.indices.map { quickTTFT($0) }
     var step = step
     for round in 0..<rounds {
       for parameter in ClassGuess.Parameter.allCases {
-        if parameter == .budgetScale, round > 0 { continue }
+        if parameter.isDiscrete, round > 0 { continue }
         for direction in [step, -step] { tryMove(&guess, parameter, by: direction, unit: unit) }
       }
       step /= 2
@@ -136,7 +136,7 @@ struct CalibrationSearch {
 
   private static let longestWalk = 6
 
-  private func medianTTFT(_ index: Int) -> Double {
+  private func quickTTFT(_ index: Int) -> Double {
     let log = bench.log
     let values = bench.judged.compactMap { row -> Double? in
       let endpoint = log.endpoint(ofRow: row)
@@ -144,8 +144,8 @@ struct CalibrationSearch {
       else { return nil }
       return log.replay.rows[row].ttftMilliseconds
     }
-    let median = SimulationComparison.Pair.quantile(values, 0.5)
-    return median.isFinite ? max(median, 0.5) : 10
+    let quick = SimulationComparison.Pair.quantile(values, 0.1)
+    return quick.isFinite ? max(quick, 0.5) : 10
   }
 
   // MARK: - Cache

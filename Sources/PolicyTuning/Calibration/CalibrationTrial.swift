@@ -8,12 +8,18 @@ struct ClassGuess: Sendable {
   var base: EngineModel
   var source: FleetCalibration.Source
   var decodeScale = 1.0
+  /// Of what grows with the batch alone.
+  var batchScale = 1.0
   var prefillScale = 1.0
   var budgetScale = 1.0
   /// From the gateway to the queue, ms: uplink and overhead.
   var delay: Double
+  /// What each decoding request adds to it, ms.
+  var loadDelay = 0.0
+  var schedulesAhead = false
   var overheadNoise = 0.2
   var stepNoise = 0.03
+  var driftNoise = 0.0
   /// KV cache, tokens.
   var cacheTokens = 1_000_000.0
   var retainsAnswers = true
@@ -26,7 +32,11 @@ struct ClassGuess: Sendable {
 
   /// What the search may change.
   enum Parameter: CaseIterable {
-    case decodeScale, prefillScale, delay, overheadNoise, stepNoise, budgetScale
+    case budgetScale, schedulesAhead, loadDelay, decodeScale, batchScale, prefillScale
+    case delay, overheadNoise, stepNoise, driftNoise
+
+    /// Whether it is tried in the first round only: it has no small steps.
+    var isDiscrete: Bool { self == .budgetScale || self == .schedulesAhead }
   }
 
   /// The same guess with `parameter` moved by `step`: a factor's logarithm, or a difference in
@@ -35,10 +45,14 @@ struct ClassGuess: Sendable {
     var result = self
     switch parameter {
     case .decodeScale: result.decodeScale = max(0.2, min(decodeScale * (1 + step), 5))
+    case .batchScale: result.batchScale = max(0.2, min(batchScale * (1 + step), 5))
     case .prefillScale: result.prefillScale = max(0.2, min(prefillScale * (1 + step), 5))
     case .delay: result.delay = max(0, delay + step * unit)
+    case .loadDelay: result.loadDelay = max(0, loadDelay + 0.3 * step * unit)
+    case .schedulesAhead: result.schedulesAhead = step > 0
     case .overheadNoise: result.overheadNoise = max(0, min(overheadNoise + 4 * step, 1.5))
     case .stepNoise: result.stepNoise = max(0, min(stepNoise + step, 0.5))
+    case .driftNoise: result.driftNoise = max(0, min(driftNoise + step, 0.5))
     case .budgetScale: result.budgetScale = max(0.125, min(budgetScale * (step > 0 ? 2 : 0.5), 8))
     }
     return result
@@ -49,15 +63,19 @@ struct ClassGuess: Sendable {
     var engine = base
     for index in engine.stepCoefficients.indices {
       let isPrefill = (3...6).contains(index) || index >= Self.firstPrefillKnot
-      engine.stepCoefficients[index] *= isPrefill ? prefillScale : decodeScale
+      let isBatch = index == 1 || (8..<Self.firstPrefillKnot).contains(index)
+      engine.stepCoefficients[index] *=
+        isPrefill ? prefillScale : isBatch ? decodeScale * batchScale : decodeScale
     }
     engine.tokenBudget = (engine.tokenBudget * budgetScale).rounded()
     engine.uplinkMilliseconds = min(max(engine.uplinkMilliseconds, 0), delay)
     return SimulatedEngine.Configuration(
       engine: engine, blockTokens: blockTokens,
       kvBlocks: max(1, Int(cacheTokens) / blockTokens), stepNoise: stepNoise,
+      driftNoise: driftNoise,
       requestOverheadMilliseconds: delay - engine.uplinkMilliseconds,
-      overheadNoise: overheadNoise, retainsAnswers: retainsAnswers)
+      overheadPerDecodingMilliseconds: loadDelay, overheadNoise: overheadNoise,
+      schedulesAhead: schedulesAhead, retainsAnswers: retainsAnswers)
   }
 
   private static let firstPrefillKnot = 18
@@ -68,6 +86,11 @@ struct FleetGuess: Sendable {
   var classes: [ClassGuess]
   /// Per class, with ``SimulationComparison/discrepancy``.
   var discrepancies: [Double] = []
+
+  /// The mean of the classes' discrepancies.
+  var discrepancy: Double {
+    discrepancies.reduce(0, +) / Double(max(discrepancies.count, 1))
+  }
 }
 
 /// Simulates a log's decisions on guesses, and compares.
@@ -83,6 +106,8 @@ struct CalibrationBench: Sendable {
   private let workload: Workload
   private let decisions: [Int]
   private let classOfRow: [Int]
+  /// Rows of each class, in order, cut into windows of about this many.
+  private static let windowRows = 150
 
   init(
     log: TuningLog, rows: Range<Int>, judged: Range<Int>, classOfEndpoint: [Int],
@@ -125,8 +150,20 @@ struct CalibrationBench: Sendable {
   /// Fills in the discrepancies of `guess`.
   func judge(_ guess: inout FleetGuess) {
     let outcomes = simulate(guess)
-    guess.discrepancies = guess.classes.indices.map {
-      comparison(outcomes, classIndex: $0).discrepancy
-    }
+    guess.discrepancies = guess.classes.indices.map { discrepancy(outcomes, classIndex: $0) }
+  }
+
+  /// How far class `classIndex` is from the log: on the whole, and window by window, so that what
+  /// is wrong at one time cannot make up for what is wrong at another.
+  func discrepancy(
+    _ outcomes: [RequestOutcome], classIndex: Int, in part: Range<Int>? = nil
+  ) -> Double {
+    let all = comparison(outcomes, classIndex: classIndex, in: part)
+    let whole = all.discrepancy
+    guard whole.isFinite else { return whole }
+    let windows =
+      0.5 * all.ttft.windowDiscrepancy(rows: Self.windowRows)
+      + 0.5 * all.tpot.windowDiscrepancy(rows: Self.windowRows)
+    return 0.5 * whole + 0.5 * windows
   }
 }
