@@ -40,7 +40,7 @@ enum DashboardPage {
       background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px;
       min-width: 0; overflow-x: auto;
     }
-    .wide { grid-column: 1 / -1; }
+    .wide { grid-column: 1 / -1; } .tall { grid-row: span 2; }
     .tiles {
       grid-column: 1 / -1; display: grid; gap: 12px;
       grid-template-columns: repeat(auto-fit, minmax(130px, 1fr));
@@ -48,7 +48,10 @@ enum DashboardPage {
     .tile {
       background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 10px 14px;
     }
-    .tile b { display: block; font-size: 20px; font-variant-numeric: tabular-nums; }
+    .tile b {
+      display: block; font-size: 17px; line-height: 26px; font-variant-numeric: tabular-nums;
+      overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
+    }
     .tile span, .note { color: var(--soft); font-size: 12px; }
     table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
     th {
@@ -61,7 +64,7 @@ enum DashboardPage {
       margin-left: 6px; overflow: hidden; }
     .bar i { display: block; height: 100%; background: var(--accent); }
     .text td { text-align: left; white-space: normal; }
-    .text th { text-align: left; }
+    .text th { text-align: left; } .text td { padding: 4px 8px 4px 0; vertical-align: top; }
     svg { width: 100%; height: auto; display: block; }
     svg text { fill: var(--soft); font-size: 11px; }
     .axis { stroke: var(--line); } .diagonal { stroke: var(--soft); stroke-dasharray: 4 4; }
@@ -85,7 +88,7 @@ enum DashboardPage {
         <h2>Endpoints</h2>
         <div id="endpoints" class="empty">no endpoints yet</div>
       </section>
-      <section>
+      <section class="tall">
         <h2>Time to first token: predicted against actual, ms</h2>
         <div id="scatter" class="empty">no outcomes yet: they appear once a model predicts</div>
       </section>
@@ -93,7 +96,7 @@ enum DashboardPage {
         <h2>Picks by reason</h2>
         <div id="picks" class="empty">no picks yet</div>
       </section>
-      <section class="wide">
+      <section>
         <h2>Model</h2>
         <p class="note" id="model">no model: requests are routed by load</p>
         <div id="reloads"></div>

@@ -196,12 +196,15 @@ enum DashboardScript {
       for (const part of [tiles, endpoints, scatter, picks, model]) part(status);
     }
     fetch('status').then((answer) => answer.json()).then(show).catch(() => {});
-    const events = new EventSource('events');
-    events.onmessage = (event) => show(JSON.parse(event.data));
-    setInterval(() => {
-      const age = Date.now() - seen;
-      $('stale').textContent = seen && age > 3000 ? 'no news for ' + duration(age / 1000) : '';
-    }, 1000);
+    // With ?still it shows one moment, for screenshots and print.
+    if (!location.search.includes('still')) {
+      const events = new EventSource('events');
+      events.onmessage = (event) => show(JSON.parse(event.data));
+      setInterval(() => {
+        const age = Date.now() - seen;
+        $('stale').textContent = seen && age > 3000 ? 'no news for ' + duration(age / 1000) : '';
+      }, 1000);
+    }
 
     """#
 }

@@ -70,16 +70,15 @@ final class KubernetesSource: Sendable {
         }
         pause = Self.firstPauseMilliseconds
         let isExpired = try await watch(&slices, selector, settings)
-        if isExpired { settings = nil }
+        guard isExpired else { continue }
       } catch {
         if Task.isCancelled { return }
         note("\(error)")
-        // After any doubt about what was missed, everything is listed anew.
-        settings = nil
-        let jitter = Int.random(in: 0...(pause / 2))
-        try? await Task.sleep(for: .milliseconds(pause + jitter))
-        pause = min(2 * pause, Self.longestPauseMilliseconds)
       }
+      // After any doubt about what was missed, everything is listed anew; but not at once.
+      settings = nil
+      try? await Task.sleep(for: .milliseconds(pause + Int.random(in: 0...(pause / 2))))
+      pause = min(2 * pause, Self.longestPauseMilliseconds)
     }
   }
 
