@@ -122,7 +122,7 @@ private struct PromptReader {
       var isFirst = true
       while let key = try scanner.nextKey(body, &isFirst) {
         // The kind of a part is not rendered; all else may be.
-        if key.range.count == 4, JSONScanner.string(body, key) == "type" {
+        if key.range.count == 4, JSONScanner.matches(body, at: key.range.lowerBound, "type") {
           try scanner.skipValue(body)
         } else {
           try readValue(body, &scanner)
@@ -136,7 +136,7 @@ private struct PromptReader {
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
       let number = try scanner.number(body)
       tokenNumbers += 1
-      hasher.append(token: UInt32(exactly: number) ?? .max)
+      hasher.append(token: (0..<4_294_967_295).contains(number) ? UInt32(number) : .max)
     default: try scanner.skipValue(body)
     }
   }
@@ -155,24 +155,28 @@ private struct PromptReader {
       hasher.append(token: UInt32(truncatingIfNeeded: text.range.count))
       return
     }
-    if text.hasEscapes {
-      JSONScanner.forEachByte(body, text) { byte in
-        hasher.append(byte)
-        bytes += 1
-      }
-    } else {
-      for index in text.range { hasher.append(body[index]) }
-      bytes += text.range.count
+    let end = text.range.upperBound
+    var index = text.range.lowerBound
+    while index < end {
+      let runEnd = text.hasEscapes ? JSONScanner.runEnd(body, from: index, to: end) : end
+      hasher.append(body, index..<runEnd)
+      bytes += runEnd - index
+      guard runEnd < end else { break }
+      let (scalar, length) = JSONScanner.unescape(body, at: runEnd, end: end)
+      for unit in UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter { append(unit) }
+      index = runEnd + length
     }
     // Between one piece of text and the next a template puts something.
-    hasher.append(0x1e)
+    append(0x1e)
+  }
+
+  private mutating func append(_ byte: UInt8) {
+    hasher.append(byte)
     bytes += 1
   }
 
   /// Whether a string carries data rather than text.
   private func isAttachment(_ body: Span<UInt8>, _ text: JSONScanner.Text) -> Bool {
-    let start = text.range.lowerBound
-    guard text.range.count > 256, body[start] == UInt8(ascii: "d") else { return false }
-    return JSONScanner.string(body, start..<start + 5) == "data:"
+    text.range.count > 256 && JSONScanner.matches(body, at: text.range.lowerBound, "data:")
   }
 }

@@ -131,7 +131,16 @@ struct JSONScanner {
     position += 1
     let start = position
     var hasEscapes = false
+    // Up to here, words hold something to look at byte by byte.
+    var unsure = position
     while position < bytes.count {
+      if position >= unsure {
+        if Self.isPlain(Self.word(bytes, at: position)) {
+          position += 8
+          continue
+        }
+        unsure = position + 8
+      }
       let byte = bytes[position]
       if byte == UInt8(ascii: "\"") {
         position += 1
@@ -222,49 +231,90 @@ struct JSONScanner {
 
   // MARK: - Text
 
+  /// The eight bytes at `index`, the first one lowest; 0 when there are fewer.
+  static func word(_ bytes: Span<UInt8>, at index: Int) -> UInt64 {
+    guard index >= 0, index <= bytes.count - 8 else { return 0 }
+    return unsafe UInt64(
+      littleEndian: bytes.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
+  }
+
+  /// Whether none of eight bytes ends a string, starts an escape or is a control character.
+  private static func isPlain(_ word: UInt64) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let quotes = word ^ (ones * UInt64(UInt8(ascii: "\"")))
+    let escapes = word ^ (ones * UInt64(UInt8(ascii: "\\")))
+    // The high bit of each byte that is zero, or below 0x20; bytes from 0x80 on are neither. A
+    // borrow may mark a byte too many, never one too few.
+    let found =
+      ((quotes &- ones) & ~quotes) | ((escapes &- ones) & ~escapes)
+      | ((word &- ones * 0x20) & ~word)
+    return found & (ones * 0x80) == 0
+  }
+
+  /// Whether the bytes from `start` on are those of `text`.
+  static func matches(_ bytes: Span<UInt8>, at start: Int, _ text: String) -> Bool {
+    guard start >= 0, start + text.utf8.count <= bytes.count else { return false }
+    var index = start
+    for byte in text.utf8 {
+      guard bytes[index] == byte else { return false }
+      index += 1
+    }
+    return true
+  }
+
   /// The bytes of `range` as text, with what is not UTF-8 replaced.
   static func string(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String {
-    var copy: [UInt8] = []
-    copy.reserveCapacity(range.count)
-    for index in range { copy.append(bytes[index]) }
-    return String(decoding: copy, as: UTF8.self)
+    // Up to 15 bytes, which most names have, this allocates nothing.
+    unsafe String(unsafeUninitializedCapacity: range.count) { buffer in
+      for (offset, index) in range.enumerated() { unsafe buffer[offset] = bytes[index] }
+      return range.count
+    }
   }
 
   /// A string's content, its escapes resolved, cut at `limit` bytes of JSON.
   static func string(_ bytes: Span<UInt8>, _ text: Text, limit: Int = 512) -> String {
-    guard text.hasEscapes else {
-      return string(bytes, text.range.prefix(limit))
+    let range = text.range.prefix(limit)
+    guard text.hasEscapes else { return string(bytes, range) }
+    var result = ""
+    var index = range.lowerBound
+    while index < range.upperBound {
+      let runEnd = runEnd(bytes, from: index, to: range.upperBound)
+      result += string(bytes, index..<runEnd)
+      guard runEnd < range.upperBound else { break }
+      let (scalar, length) = unescape(bytes, at: runEnd, end: range.upperBound)
+      result.unicodeScalars.append(scalar)
+      index = runEnd + length
     }
-    var copy: [UInt8] = []
-    forEachByte(bytes, Text(range: text.range.prefix(limit), hasEscapes: true)) { copy.append($0) }
-    return String(decoding: copy, as: UTF8.self)
+    return result
   }
 
-  /// Hands on a string's content as UTF-8, its escapes resolved.
-  static func forEachByte(_ bytes: Span<UInt8>, _ text: Text, _ body: (UInt8) -> Void) {
-    var index = text.range.lowerBound
-    let end = text.range.upperBound
-    while index < end {
-      let byte = bytes[index]
-      guard byte == UInt8(ascii: "\\"), index + 1 < end else {
-        body(byte)
-        index += 1
-        continue
-      }
-      switch bytes[index + 1] {
-      case UInt8(ascii: "b"): body(0x08)
-      case UInt8(ascii: "f"): body(0x0c)
-      case UInt8(ascii: "n"): body(0x0a)
-      case UInt8(ascii: "r"): body(0x0d)
-      case UInt8(ascii: "t"): body(0x09)
-      case UInt8(ascii: "u"):
-        let (scalar, length) = scalar(bytes, at: index, end: end)
-        for unit in String(scalar).utf8 { body(unit) }
-        index += length
-        continue
-      case let other: body(other)
-      }
-      index += 2
+  /// Where the bytes from `start` on first hold a backslash, or `end`.
+  static func runEnd(_ bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
+    var index = start
+    while index + 8 <= end, hasNoByte(word(bytes, at: index), UInt8(ascii: "\\")) { index += 8 }
+    while index < end, bytes[index] != UInt8(ascii: "\\") { index += 1 }
+    return index
+  }
+
+  private static func hasNoByte(_ word: UInt64, _ byte: UInt8) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let others = word ^ (ones * UInt64(byte))
+    return (others &- ones) & ~others & (ones * 0x80) == 0
+  }
+
+  /// What the escape at `index` stands for, and the bytes that it takes.
+  static func unescape(
+    _ bytes: Span<UInt8>, at index: Int, end: Int
+  ) -> (scalar: Unicode.Scalar, length: Int) {
+    guard index + 1 < end else { return ("\\", 1) }
+    switch bytes[index + 1] {
+    case UInt8(ascii: "b"): return ("\u{8}", 2)
+    case UInt8(ascii: "f"): return ("\u{c}", 2)
+    case UInt8(ascii: "n"): return ("\n", 2)
+    case UInt8(ascii: "r"): return ("\r", 2)
+    case UInt8(ascii: "t"): return ("\t", 2)
+    case UInt8(ascii: "u"): return scalar(bytes, at: index, end: end)
+    case let other: return (Unicode.Scalar(other), 2)
     }
   }
 

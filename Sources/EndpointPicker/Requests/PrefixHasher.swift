@@ -23,9 +23,28 @@ struct PrefixHasher {
   /// Takes the prompt's next byte.
   mutating func append(_ byte: UInt8) {
     guard blocks.count < Self.maximumBlocks else { return }
-    word = word << 8 | UInt64(byte)
+    word = word >> 8 | UInt64(byte) << 56
     count += 1
-    guard count & 7 == 0 else { return }
+    if count & 7 == 0 { takeWord() }
+  }
+
+  /// Takes the bytes of `range`, as one by one, but faster.
+  mutating func append(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+    var index = range.lowerBound
+    while index < range.upperBound, blocks.count < Self.maximumBlocks {
+      if count & 7 == 0, index + 8 <= range.upperBound {
+        word = JSONScanner.word(bytes, at: index)
+        count += 8
+        index += 8
+        takeWord()
+      } else {
+        append(bytes[index])
+        index += 1
+      }
+    }
+  }
+
+  private mutating func takeWord() {
     state = Self.mix(state, word)
     guard count == Self.blockBytes else { return }
     count = 0

@@ -121,13 +121,11 @@ public struct ResponseWatcher: Sendable {
 
   /// Reads one line: `data:` with an event behind it, or nothing of interest.
   private mutating func readLine(_ bytes: Span<UInt8>, _ range: Range<Int>) {
-    guard range.count > 5, JSONScanner.string(bytes, range.prefix(5)) == "data:" else { return }
+    guard range.count > 5, JSONScanner.matches(bytes, at: range.lowerBound, "data:") else { return }
     var start = range.lowerBound + 5
     if bytes[start] == 0x20 { start += 1 }
     guard start < range.upperBound else { return }
-    if range.upperBound - start == 6,
-      JSONScanner.string(bytes, start..<range.upperBound) == "[DONE]"
-    {
+    if range.upperBound - start == 6, JSONScanner.matches(bytes, at: start, "[DONE]") {
       isDone = true
       return
     }

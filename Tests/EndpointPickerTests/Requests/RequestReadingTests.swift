@@ -67,7 +67,7 @@ import Testing
   @Test func nextTurnSharesThePrefixOfTheTurnBefore() throws {
     let text = String(repeating: "All work and no play. ", count: 60)
     let turn = #"{"role": "user", "content": "\#(text)"}"#
-    let answer = #"{"role": "assistant", "content": "\#(text.reversed())"}"#
+    let answer = #"{"role": "assistant", "content": "\#(String(text.reversed()))"}"#
     let first = try read(#"{"model": "m", "messages": [\#(turn)]}"#)
     let second = try read(#"{"messages": [\#(turn),\#(answer),\#(turn)], "model": "m"}"#)
 
@@ -119,6 +119,20 @@ import Testing
     let bytes = Array(body.utf8)
     let failure = #expect(throws: MalformedJSON.self) { try request.readBody(bytes.span) }
     #expect((0...bytes.count).contains(failure?.offset ?? -1))
+  }
+
+  @Test(arguments: 0...24)
+  func everyPlaceInAStringIsLookedAt(place: Int) throws {
+    let before = String(repeating: "é", count: place / 2) + String(repeating: "a", count: place % 2)
+    for after in 0...17 {
+      let tail = String(repeating: "z", count: after)
+      let plain = try read(#"{"prompt": "\#(before)\#(tail)"}"#)
+      let escaped = try read(#"{"prompt": "\#(before)\n\#(tail)"}"#)
+      #expect(plain.promptBytes == place + after + 1)
+      #expect(escaped.promptBytes == place + 1 + after + 1)
+      #expect(throws: MalformedJSON.self) { try read("{\"prompt\": \"\(before)\u{1f}\(tail)\"}") }
+      #expect(throws: MalformedJSON.self) { try read("{\"prompt\": \"\(before)\"\(tail)x\"}") }
+    }
   }
 
   @Test func nestingIsBounded() throws {
