@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds both fuzzers with libFuzzer and the address sanitizer and runs each for some seconds.
+# Builds the fuzzers with libFuzzer and the address sanitizer and runs each for some seconds.
 #
-#   Fuzz/run.sh [SECONDS] [request-log|coefficient-file]
+#   Fuzz/run.sh [SECONDS] [request-log|coefficient-file|http-bodies]
 #
 # What a fuzzer finds stays as crash-* in .build-fuzz; corpora stay there for the next run.
 set -euo pipefail
@@ -61,15 +61,31 @@ request_log() {
   fuzz request-log -max_len=4096
 }
 
+http_bodies() {
+  # These readers stand alone: their sources are enough, without the server around them.
+  mkdir -p "$build/corpus-http-bodies"
+  swiftc -sanitize=fuzzer,address -parse-as-library -swift-version 6 -strict-memory-safety -O \
+    -module-name FuzzHTTPBodies Fuzz/fuzz-http-bodies.swift Sources/EndpointPicker/Requests/*.swift \
+    -o "$build/fuzz-http-bodies"
+  printf '%s' '{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"a\n"}]}' \
+    >"$build/corpus-http-bodies/request"
+  printf 'data: %s\n\ndata: [DONE]\n\n' \
+    '{"choices":[{"delta":{"content":"a"}}],"usage":{"completion_tokens":3}}' \
+    >"$build/corpus-http-bodies/response"
+  fuzz http-bodies -max_len=4096
+}
+
 case $which in
   coefficient-file) coefficient_file ;;
   request-log) request_log ;;
+  http-bodies) http_bodies ;;
   all)
     coefficient_file
     request_log
+    http_bodies
     ;;
   *)
-    echo "usage: Fuzz/run.sh [SECONDS] [request-log|coefficient-file]" >&2
+    echo "usage: Fuzz/run.sh [SECONDS] [request-log|coefficient-file|http-bodies]" >&2
     exit 64
     ;;
 esac
