@@ -261,6 +261,8 @@ let package = Package(
         "PredictorAPI", "PredictorEntries", "RoutingRuntime", "CoefficientFile", "TestSupport",
         "RuntimeTestSupport", .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "Logging", package: "swift-log"),
       ]),
     .testTarget(
       name: "SimulatedEndpointTests",

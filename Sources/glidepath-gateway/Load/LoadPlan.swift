@@ -47,17 +47,19 @@ struct LoadPlan: Sendable {
     var requests: [PlannedRequest] = []
     let rate = configuration.requestsPerSecond / configuration.meanTurns
     let share = 2 / (1 + configuration.burstiness)
-    var time = 0.0
+    // Sessions that began earlier are in the middle of their turns when the load starts.
+    let warmUp = 4 * configuration.meanTurns * configuration.meanThinkSeconds
+    var time = -warmUp
     var session = 0
     while true {
-      let isBurst = Int(time / configuration.burstSeconds) % 2 == 1
+      let isBurst = Int((time + warmUp) / configuration.burstSeconds) % 2 == 1
       let now = rate * share * (isBurst ? configuration.burstiness : 1)
       time += random.exponential(1 / now)
       guard time < configuration.seconds else { break }
       requests += Self.session(session, at: time, configuration, &random)
       session += 1
     }
-    self.requests = requests.filter { $0.time < configuration.seconds }
+    self.requests = requests.filter { (0..<configuration.seconds).contains($0.time) }
       .sorted { $0.time < $1.time }
   }
 
