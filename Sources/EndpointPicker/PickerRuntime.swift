@@ -43,8 +43,6 @@ public final class PickerRuntime: Sendable {
   private let hasStopped = Mutex(false)
   private let port = Mutex(0)
   private let admin = Mutex<AdminServer?>(nil)
-  private let drainRequests: AsyncStream<Void>
-  private let drainRequest: AsyncStream<Void>.Continuation
 
   private static let upkeepMilliseconds = 100
   private static let drainPollMilliseconds = 20
@@ -96,7 +94,8 @@ public final class PickerRuntime: Sendable {
       : try RequestLogQueue(
         configuration.requestLog, gateway: gateway, pool: configuration.pool, clock: clock,
         logger: logger)
-    picker = LivePicker(settings: settings, models: models, clock: clock, sink: log)
+    picker = LivePicker(
+      settings: settings, models: models, clock: clock, sink: log, logger: logger)
     client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: Self.scrapeSettings)
     scraper = MetricsScraper(
       configuration.scrape, picker: picker, client: client, logger: logger)
@@ -112,7 +111,6 @@ public final class PickerRuntime: Sendable {
       ? nil
       : Self.watch(configuration.model, models, history, verify, clock: clock, logger: logger)
     progress = Mutex(DrainProgress(configuration.drain))
-    (drainRequests, drainRequest) = AsyncStream.makeStream()
     file?.refresh()
   }
 
@@ -223,11 +221,13 @@ public final class PickerRuntime: Sendable {
     await startDraining().value
   }
 
-  /// Yields once a drain has been asked for, by ``drain()`` or on the admin port.
+  /// Returns once a drain has been asked for, by ``drain()`` or on the admin port.
   ///
-  /// A front end waits for it to learn that the process is to end.
+  /// A front end waits for it to learn that the process is to end; cancelling ends the wait.
   public func waitForDrainRequest() async {
-    for await _ in drainRequests { return }
+    while progress.withLock({ $0.isServing }), !hasStopped.withLock({ $0 }), !Task.isCancelled {
+      try? await Task.sleep(for: .milliseconds(Self.drainPollMilliseconds))
+    }
   }
 
   private func startDraining() -> Task<DrainReport, Never> {
@@ -236,8 +236,6 @@ public final class PickerRuntime: Sendable {
       let start = clock.milliseconds()
       _ = progress.withLock { $0.begin(at: start) }
       logger.notice("draining", metadata: ["in_flight": "\(picker.requestsInFlight)"])
-      drainRequest.yield()
-      drainRequest.finish()
       let task = Task { await self.finishDraining(since: start) }
       draining = task
       return task
@@ -278,6 +276,5 @@ public final class PickerRuntime: Sendable {
     await server?.stop()
     log?.stop()
     try? await client.shutdown()
-    drainRequest.finish()
   }
 }

@@ -52,6 +52,14 @@ extension MetricsText {
     single(
       "glidepath_requests_in_flight", "gauge", "Requests picked for that have not ended.",
       Double(report.requestsInFlight))
+    describe(
+      "llm_d_epp_request_slo_violation_total", "counter", "Requests that missed their objective.")
+    sample(
+      "llm_d_epp_request_slo_violation_total", [("type", "ttft")],
+      Double(report.counters.ttftViolations))
+    sample(
+      "llm_d_epp_request_slo_violation_total", [("type", "tpot")],
+      Double(report.counters.tpotViolations))
     single(
       "glidepath_requests_expired_total", "counter", "Requests that nobody ended in time.",
       Double(report.counters.expiredRequests))

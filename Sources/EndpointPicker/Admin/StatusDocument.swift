@@ -95,7 +95,7 @@ struct StatusDocument: Encodable {
     endpoints = report.endpoints.map(Endpoint.init)
     outcomes = report.outcomes.map { outcome in
       Outcome(
-        endpoint: report.endpointNames[outcome.endpoint],
+        endpoint: outcome.endpoint,
         predicted: Self.rounded(outcome.predictedMilliseconds),
         p90: Self.rounded(outcome.predictedP90Milliseconds),
         actual: Self.rounded(outcome.actualMilliseconds))

@@ -1,4 +1,5 @@
 internal import CoefficientFile
+public import Logging
 public import RoutingRuntime
 internal import Synchronization
 
@@ -60,19 +61,23 @@ public final class LivePicker: PickerService {
   private let state: Mutex<PickerState>
   private let clock: PickerClock
   private let sink: (any RequestRecordSink)?
+  private let logger: Logger
 
   /// A picker without endpoints.
   ///
   /// - Parameters:
   ///   - models: Where models are published, now and later.
   ///   - sink: Gets a record of every request that ended.
+  ///   - logger: Told of every request at level debug, with its trace context.
   public init(
     settings: PickerSettings, models: PublishedModel, clock: PickerClock = .system,
-    sink: (any RequestRecordSink)? = nil
+    sink: (any RequestRecordSink)? = nil,
+    logger: Logger = Logger(label: "glidepath") { _ in SwiftLogNoOpLogHandler() }
   ) {
     state = Mutex(PickerState(settings: settings, models: models))
     self.clock = clock
     self.sink = sink
+    self.logger = logger
   }
 
   // MARK: - Requests
@@ -110,7 +115,15 @@ public final class LivePicker: PickerService {
     let record = state.withLock {
       $0.finished(ticket, outcome: outcome, at: clock.milliseconds())
     }
-    if let record { sink?.append(record) }
+    guard let record else { return }
+    logger.debug(
+      "request ended",
+      metadata: [
+        "request_id": "\(record.identifier)", "traceparent": "\(record.traceParent)",
+        "endpoint": "\(record.endpoint)", "status": "\(record.status)",
+        "ttft_ms": "\(record.ttftMilliseconds)", "e2e_ms": "\(record.e2eMilliseconds)",
+      ])
+    sink?.append(record)
   }
 
   /// Requests that were picked for and have not ended.

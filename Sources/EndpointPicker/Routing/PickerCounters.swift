@@ -15,6 +15,11 @@ struct PickerCounters: Sendable {
   var scrapes: UInt64 = 0
   var failedScrapes: UInt64 = 0
   var staleSnapshots: UInt64 = 0
+  /// First tokens and answers that came later than their request's objective.
+  var ttftViolations: UInt64 = 0
+  var tpotViolations: UInt64 = 0
+  /// Times that endpoints which left were forgotten.
+  var compactions: UInt64 = 0
   /// Ends by the status' first digit.
   var ends = [UInt64](repeating: 0, count: 6)
   var hasModelsPerEndpoint = false
@@ -44,7 +49,7 @@ struct PickerCounters: Sendable {
 
 /// One request's predicted and actual TTFT, from its dispatch, ms.
 struct LatencyOutcome: Sendable, Hashable {
-  var endpoint: Int
+  var endpoint: String
   var predictedMilliseconds: Double
   var predictedP90Milliseconds: Double
   var actualMilliseconds: Double

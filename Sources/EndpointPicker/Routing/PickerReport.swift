@@ -30,8 +30,6 @@ struct PickerReport: Sendable {
   var endpoints: [Endpoint]
   var counters: PickerCounters
   var outcomes: [LatencyOutcome]
-  /// Names of the outcomes' endpoints, by index.
-  var endpointNames: [String]
   var requestsInFlight: Int
   var policyName: String
   var modelVersion: UInt64
@@ -49,7 +47,6 @@ struct PickerReport: Sendable {
     }
     counters = state.counters
     outcomes = state.outcomes.outcomes
-    endpointNames = state.slots.map(\.description.name)
     requestsInFlight = state.flights.count
     policyName = state.policyName
     modelVersion = state.modelVersion

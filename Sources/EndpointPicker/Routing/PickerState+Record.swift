@@ -10,6 +10,7 @@ extension PickerState {
       flight.request.requestIdentifier.isEmpty
       ? "\(settings.gateway)-\(settings.startedUnixNanoseconds)-\(ticket.identifier)"
       : flight.request.requestIdentifier
+    record.traceParent = flight.request.traceParent
     record.receivedUnixNanoseconds = flight.receivedUnixNanoseconds
     record.dispatchedUnixNanoseconds = flight.dispatchedUnixNanoseconds
     place(&record, flight)

@@ -6,10 +6,10 @@ internal import RoutingRuntime
 struct PickerState: Sendable {
   var router: Router
   let settings: PickerSettings
-  private(set) var slots: [EndpointSlot] = []
+  var slots: [EndpointSlot] = []
   /// The router's index of each endpoint that some source lists.
-  private(set) var indices: [String: Int] = [:]
-  private(set) var flights: [UInt64: Flight] = [:]
+  var indices: [String: Int] = [:]
+  var flights: [UInt64: Flight] = [:]
   private var nextTicket: UInt64 = 1
   private var models: ModelReader
   private(set) var modelVersion: UInt64 = 0
@@ -17,7 +17,7 @@ struct PickerState: Sendable {
   private(set) var outcomes = OutcomeWindow()
   private(set) var policyName: String
   /// Whether no endpoint is in order, so that all are tried.
-  private(set) var isPanicking = false
+  var isPanicking = false
 
   init(settings: PickerSettings, models: PublishedModel) {
     self.settings = settings
@@ -94,7 +94,7 @@ struct PickerState: Sendable {
     return serving.isEmpty ? nil : serving
   }
 
-  private static func routed(_ request: InferenceRequest) -> RoutingRequest {
+  static func routed(_ request: InferenceRequest) -> RoutingRequest {
     RoutingRequest(
       promptTokens: Double(max(request.promptTokens, 1)),
       maximumTokens: Double(max(request.maximumTokens, 0)), prefixBlocks: request.prefixBlocks,
@@ -131,12 +131,15 @@ struct PickerState: Sendable {
     }
     router.firstToken(flight.handle, at: time)
     let actual = time - flight.dispatchedAt
+    let objective = flight.request.ttftObjectiveMilliseconds
+    if objective > 0, flight.waitMilliseconds + actual > objective { counters.ttftViolations += 1 }
     counters.observeTTFT(
       actual, predicted: flight.pick.prediction?.ttft.p50, model: flight.request.model)
     if let predicted = flight.pick.prediction?.ttft {
       outcomes.add(
         LatencyOutcome(
-          endpoint: flight.pick.endpoint, predictedMilliseconds: predicted.p50,
+          endpoint: slots[flight.pick.endpoint].description.name,
+          predictedMilliseconds: predicted.p50,
           predictedP90Milliseconds: predicted.p90, actualMilliseconds: actual))
     }
     flights[ticket.identifier] = flight
@@ -161,44 +164,17 @@ struct PickerState: Sendable {
     router.finished(flight.handle, outputTokens: Double(tokens), at: time)
     let index = flight.pick.endpoint
     slots[index].requestsInFlight -= 1
-    judge(outcome, endpoint: index, at: time)
+    judge(outcome, flight, at: time)
     if let first = flight.firstTokenAt, tokens > 1 {
+      let actual = (time - first) / Double(tokens - 1)
+      let objective = flight.request.tpotObjectiveMilliseconds
+      if objective > 0, actual > objective { counters.tpotViolations += 1 }
       counters.observeTPOT(
-        (time - first) / Double(tokens - 1), predicted: flight.pick.prediction?.tpot.p50,
-        model: flight.request.model)
+        actual, predicted: flight.pick.prediction?.tpot.p50, model: flight.request.model)
     }
     counters.countEnd(status: outcome.status)
     return record(flight, ticket: ticket, outcome: outcome, at: time)
   }
-
-  // MARK: - Health by outcomes
-
-  private mutating func judge(_ outcome: RequestOutcome, endpoint: Int, at time: Double) {
-    if outcome.end == .drained { return }
-    slots[endpoint].completedRequests += 1
-    let isFailure =
-      outcome.status >= 500 || (outcome.end == .interrupted && outcome.status != 499)
-    guard isFailure else {
-      if outcome.status < 400 {
-        (slots[endpoint].consecutiveFailures, slots[endpoint].ejections) = (0, 0)
-      }
-      return
-    }
-    slots[endpoint].failedRequests += 1
-    slots[endpoint].consecutiveFailures += 1
-    guard settings.outlierFailures > 0, time >= slots[endpoint].ejectedUntil,
-      slots[endpoint].consecutiveFailures >= settings.outlierFailures
-    else { return }
-    let factor = min(pow2(slots[endpoint].ejections), 10)
-    slots[endpoint].ejectedUntil = time + settings.ejectionMilliseconds * factor
-    slots[endpoint].ejections += 1
-    // One more failure after the ejection is enough for the next.
-    slots[endpoint].consecutiveFailures = settings.outlierFailures - 1
-    counters.ejections += 1
-    applyAvailability(at: time)
-  }
-
-  private func pow2(_ exponent: Int) -> Double { Double(1 << min(exponent, 8)) }
 
   // MARK: - Upkeep
 
@@ -225,88 +201,5 @@ struct PickerState: Sendable {
       let isAvailable = isAnyHealthy ? slots[index].isHealthy(at: time) : slots[index].mayServe
       router.setAvailable(isAvailable, endpoint: index)
     }
-  }
-
-  // MARK: - Scrapes
-
-  mutating func observe(_ metrics: EngineMetrics, address: String, at time: Double) -> Bool {
-    guard let index = indices[address] else { return false }
-    if let waiting = metrics.waitingRequests, let running = metrics.runningRequests {
-      let snapshot = EngineSnapshot(
-        waitingRequests: waiting, runningRequests: running,
-        kvCacheUsage: metrics.kvCacheUsage ?? 0, time: time)
-      slots[index].snapshot = snapshot
-      router.observe(snapshot, on: index)
-    }
-    counters.scrapes += 1
-    slots[index].consecutiveScrapeFailures = 0
-    guard !slots[index].isAlive else { return false }
-    slots[index].isAlive = true
-    // What was dead has most likely restarted, with an empty cache.
-    router.forgetPrefixes(endpoint: index)
-    slots[index].ejectedUntil = -.infinity
-    slots[index].consecutiveFailures = 0
-    applyAvailability(at: time)
-    return true
-  }
-
-  /// A scrape failed; returns whether the endpoint has become unavailable by it.
-  mutating func scrapeFailed(address: String, at time: Double) -> Bool {
-    guard let index = indices[address] else { return false }
-    counters.failedScrapes += 1
-    slots[index].consecutiveScrapeFailures += 1
-    guard slots[index].isAlive, settings.scrapeFailures > 0,
-      slots[index].consecutiveScrapeFailures >= settings.scrapeFailures
-    else { return false }
-    slots[index].isAlive = false
-    slots[index].snapshot = nil
-    router.forgetSnapshot(endpoint: index)
-    applyAvailability(at: time)
-    return true
-  }
-
-  // MARK: - Endpoints
-
-  /// Replaces the list of endpoints; requests in flight on those that leave stay counted.
-  mutating func setEndpoints(_ endpoints: [EndpointDescription], at time: Double) {
-    var listed: [String: Int] = [:]
-    for endpoint in endpoints.prefix(EndpointDescription.maximumCount) {
-      if let index = index(of: endpoint) {
-        if !slots[index].isPresent { revive(index) }
-        slots[index].description = endpoint
-        listed[endpoint.address] = index
-      } else {
-        let index = router.addEndpoint(
-          named: endpoint.name, accelerator: endpoint.accelerator, role: endpoint.role,
-          engine: .unfitted)
-        slots.append(EndpointSlot(endpoint))
-        listed[endpoint.address] = index
-      }
-    }
-    let kept = Set(listed.values)
-    for index in slots.indices where !kept.contains(index) {
-      slots[index].isPresent = false
-      slots[index].snapshot = nil
-      router.forgetSnapshot(endpoint: index)
-    }
-    indices = listed
-    counters.hasModelsPerEndpoint = endpoints.contains { !$0.model.isEmpty }
-    applyAvailability(at: time)
-  }
-
-  private func index(of endpoint: EndpointDescription) -> Int? {
-    if let index = indices[endpoint.address], slots[index].description.isSame(as: endpoint) {
-      return index
-    }
-    return slots.firstIndex { !$0.isPresent && $0.description.isSame(as: endpoint) }
-  }
-
-  private mutating func revive(_ index: Int) {
-    slots[index].isPresent = true
-    slots[index].isAlive = true
-    slots[index].consecutiveScrapeFailures = 0
-    slots[index].consecutiveFailures = 0
-    slots[index].ejectedUntil = -.infinity
-    router.forgetPrefixes(endpoint: index)
   }
 }

@@ -2,6 +2,8 @@
 public struct RequestRecord: Sendable, Hashable {
   /// Identifies it.
   public var identifier = ""
+  /// Its W3C trace context; goes to the process' own log, not to the request log.
+  public var traceParent = ""
   /// When its headers arrived, ns since 1970.
   public var receivedUnixNanoseconds: Int64 = 0
   /// When its endpoint was picked, ns since 1970.

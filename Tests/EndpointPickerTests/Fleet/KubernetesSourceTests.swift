@@ -14,6 +14,8 @@ import Testing
     var listStatus = HTTPResponse.Status.ok
     /// Lines of the watch, sent one after the other.
     var events: [String] = []
+    /// The version that the server no longer knows.
+    var forgottenVersion = ""
     /// Whether the watch ends after its last line.
     var watchEnds = false
     var listCount = 0
@@ -48,6 +50,9 @@ import Testing
     }
     let version = parameters["resourceVersion"].map(String.init) ?? ""
     cluster.set { $0.watchVersions.append(version) }
+    if version == cluster.now.forgottenVersion {
+      return StubServer.text(#"{"type":"ERROR","object":{"code":410,"message":"too old"}}"# + "\n")
+    }
     return Response(
       status: .ok,
       body: ResponseBody { [cluster] writer in
@@ -137,15 +142,13 @@ import Testing
   @Test func forgottenVersionIsListedAnew() async throws {
     cluster.set {
       $0.list = SliceJSON.list(version: 5, [])
-      $0.events = [#"{"type":"ERROR","object":{"code":410,"message":"too old"}}"# + "\n"]
+      $0.forgottenVersion = "5"
     }
     try await following { picker, _ in
       #expect(await eventually { cluster.now.listCount >= 2 })
-      cluster.set {
-        $0.list = SliceJSON.list(version: 9, [slice(9, [("10.0.0.7", "{}")])])
-        $0.events = []
-      }
+      cluster.set { $0.list = SliceJSON.list(version: 9, [slice(9, [("10.0.0.7", "{}")])]) }
       #expect(await eventually { states(picker) == ["10.0.0.7 available"] })
+      #expect(await eventually { cluster.now.watchVersions.last == "9" })
     }
   }
 

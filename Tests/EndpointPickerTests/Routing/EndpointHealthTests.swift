@@ -68,7 +68,34 @@ import Testing
       picker.setEndpoints([.numbered(1)])
       picker.setEndpoints([.numbered(0), .numbered(1)])
     }
-    #expect(picker.report().endpointNames == ["e0", "e1"])
+    #expect(picker.report().endpoints.map(\.description.name) == ["e0", "e1"])
+    #expect(picker.report().counters.compactions == 0)
+  }
+
+  @Test func endpointsThatLeftAreForgottenAndRequestsInFlightAreNot() throws {
+    let picker = picker()
+    let held = try #require(picker.picked(subset: ["127.0.0.1:8001"]))
+    clock.advance(5)
+    let decoding = try #require(picker.picked(subset: ["127.0.0.1:8001"]))
+    clock.advance(5)
+    picker.firstToken(decoding.ticket)
+    for number in 10..<400 {
+      picker.setEndpoints([.numbered(0), .numbered(number)])
+    }
+    let report = picker.report()
+    #expect(report.counters.compactions > 5)
+    #expect(report.endpoints.map(\.description.name) == ["e0", "e1", "e399"])
+    #expect(report.endpoints.map(\.state) == ["available", "removed", "available"])
+    #expect(report.endpoints.map(\.requestsInFlight) == [0, 2, 0])
+    #expect(report.endpoints.map(\.pendingRequests) == [0, 1, 0])
+    #expect(report.endpoints.map(\.decodingRequests) == [0, 1, 0])
+    #expect(addresses(picker) == ["127.0.0.1:8000", "127.0.0.1:8399"])
+    for picked in [held, decoding] {
+      picker.firstToken(picked.ticket)
+      picker.finished(picked.ticket, outcome: .good)
+    }
+    #expect(picker.requestsInFlight == 0)
+    #expect(picker.report().endpoints.map(\.description.name) == ["e0", "e399"])
   }
 
   @Test func failedScrapesMakeUnavailableAndOneMakesItComeBack() {
@@ -131,6 +158,18 @@ import Testing
       picker.finished(picked.ticket, outcome: RequestOutcome(status: 499, end: .interrupted))
     }
     #expect(states(picker) == ["available", "available"])
+  }
+
+  @Test func clientsThatGaveUpWaitingDoEject() throws {
+    let picker = picker { $0.outlierFailures = 2 }
+    for _ in 0..<2 {
+      var request = InferenceRequest()
+      request.isStreaming = true
+      let picked = try #require(picker.picked(request, subset: ["127.0.0.1:8000"]))
+      clock.advance(2_500)
+      picker.finished(picked.ticket, outcome: RequestOutcome(status: 499, end: .interrupted))
+    }
+    #expect(states(picker) == ["ejected", "available"])
   }
 
   @Test func staleSnapshotIsIgnored() throws {
