@@ -142,6 +142,8 @@ public struct SimulatedEngine: Sendable {
   /// The queue's first prompt does not fit, so that an arrival changes nothing.
   var isBlocked = false
   var hasAborted = false
+  /// Seats of requests that ended when the next step was composed already.
+  var lateSeats = 0
 
   /// How much slower than its model the engine runs.
   var slowness = 1.0

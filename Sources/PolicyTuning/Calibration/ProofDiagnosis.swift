@@ -13,6 +13,7 @@ struct ProofDiagnosis {
     compareTimes(seen, whole)
     compareLoads(log, before: before, judged: judged)
     compareStretches(log, outcomes, firstRow: firstRow, judged: judged)
+    compareSpeeds(log, outcomes, firstRow: firstRow, judged: judged)
     compareCaches(whole)
   }
 
@@ -65,6 +66,29 @@ struct ProofDiagnosis {
       "\(Self.percent(share, isSigned: false)) of the TTFT deviation comes from a tenth of the "
         + "requests, whose logged TTFT averages \(Self.number(mean)) ms: in overload, queues add up "
         + "small differences in speed.")
+  }
+
+  /// Engines that are now quicker, now slower than one model says.
+  private mutating func compareSpeeds(
+    _ log: TuningLog, _ outcomes: [RequestOutcome], firstRow: Int, judged: Range<Int>
+  ) {
+    guard judged.count >= 20 * Self.stretches else { return }
+    var ratios: [Double] = []
+    for index in 0..<Self.stretches {
+      let start = judged.lowerBound + index * judged.count / Self.stretches
+      let end = judged.lowerBound + (index + 1) * judged.count / Self.stretches
+      let part = SimulationComparison(log, outcomes, firstRow: firstRow, rows: start..<end)
+      let logged = SimulationComparison.Pair.quantile(part.tpot.logged, 0.5)
+      if logged > 0 {
+        ratios.append(SimulationComparison.Pair.quantile(part.tpot.simulated, 0.5) / logged)
+      }
+    }
+    let low = SimulationComparison.Pair.quantile(ratios, 0.1)
+    let high = SimulationComparison.Pair.quantile(ratios, 0.9)
+    guard high - low > 0.1 else { return }
+    sentences.append(
+      "From stretch to stretch the simulated TPOT lies between \(Self.percent(low - 1)) and "
+        + "\(Self.percent(high - 1)) of the logged: the engines' speed varies with the time.")
   }
 
   private mutating func compareCaches(_ judged: SimulationComparison) {
