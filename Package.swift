@@ -270,6 +270,7 @@ let package = Package(
         "SimulatedEndpoint", "FleetSimulation", "TestSupport",
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
       ]),
     .testTarget(name: "GlidepathTests", dependencies: ["glidepath", "CoefficientFile"]),
   ],

@@ -85,27 +85,42 @@ final class MetricsScraper: Sendable {
 
   /// One scrape; `nil` when the endpoint did not answer with success.
   private func read(_ source: inout MetricsSource) async -> EngineMetrics? {
-    if let filtered = source.filtered {
-      if let metrics = await fetch(filtered), metrics.engine != nil { return metrics }
-      guard !Task.isCancelled, let metrics = await fetch(source.plain) else { return nil }
-      // It answers, but knows no filter or nothing of what is asked for.
-      if metrics.engine != nil { source.filtered = nil }
-      return metrics
+    guard let filtered = source.filtered else { return await fetch(source.plain).metrics }
+    let first = await fetch(filtered)
+    switch first {
+    case .metrics(let metrics) where metrics.engine != nil: return metrics
+    case .silence: return nil
+    case .metrics, .refusal: break
     }
-    return await fetch(source.plain)
+    // It answers, but knows no filter or nothing of what is asked for.
+    guard !Task.isCancelled, let metrics = await fetch(source.plain).metrics else { return nil }
+    if metrics.engine != nil { source.filtered = nil }
+    return metrics
   }
 
-  private func fetch(_ url: String) async -> EngineMetrics? {
+  private enum Answer {
+    case metrics(EngineMetrics)
+    /// Another status than success.
+    case refusal
+    /// No answer, or none in time.
+    case silence
+
+    var metrics: EngineMetrics? {
+      if case .metrics(let metrics) = self { metrics } else { nil }
+    }
+  }
+
+  private func fetch(_ url: String) async -> Answer {
     var request = HTTPClientRequest(url: url)
     request.headers.add(name: "accept", value: "text/plain")
     do {
       let response = try await client.execute(
         request, timeout: .milliseconds(Int64(configuration.timeoutMilliseconds)))
-      guard response.status.code == 200 else { return nil }
+      guard response.status.code == 200 else { return .refusal }
       let body = try await response.body.collect(upTo: MetricsParser.maximumBytes)
-      return MetricsParser.parse([UInt8](body.readableBytesView))
+      return .metrics(MetricsParser.parse([UInt8](body.readableBytesView)))
     } catch {
-      return nil
+      return .silence
     }
   }
 }
