@@ -244,6 +244,9 @@ struct KVCache: Sendable {
 }
 
 extension KVCache {
+  /// Nodes ever needed at one time; for tests.
+  var nodeCount: Int { nodes.count }
+
   /// What must hold between operations; for tests.
   var isConsistent: Bool {
     var (listed, named, node) = (0, 0, oldest)

@@ -135,7 +135,8 @@ extension SimulatedEngine {
   /// Spends what decoding leaves of the budget on queued prompts.
   private mutating func addPrefills(_ step: inout StepComposition) {
     var budget = tokenBudget - decoding.count
-    var seats = maximumSequences - decoding.count - lateSeats
+    // With nothing to decode there is no step that could have been composed too early.
+    var seats = maximumSequences - decoding.count - (decoding.isEmpty ? 0 : lateSeats)
     var position = queueHead
     isBlocked = seats <= 0
     while position < queue.count, budget > 0, seats > 0 {
