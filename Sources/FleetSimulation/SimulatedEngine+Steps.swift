@@ -85,11 +85,8 @@ extension SimulatedEngine {
       runSteps = max(1, min(nextFinish - stepCount, 1 + cache.room / batch))
       if lateSeats > 0, queueHead < queue.count { runSteps = 1 }
       if isCoupled { runSteps = min(runSteps, Self.coupledSteps) }
-      if runSteps > 1 {
-        let last = Double(runSteps - 1)
-        step.contextTokens += last * Double(batch)
-        stepGrowth = max(0, (stepModel.milliseconds(step) * slowness - length) / last)
-      }
+      // Each step attends to one more token of every request.
+      stepGrowth = max(0, contextCoefficient * Double(batch) * slowness)
     }
     var factor = noise.logNormal(sigma: configuration.stepNoise / Double(runSteps).squareRoot())
     if configuration.driftNoise > 0 { factor *= driftFactor(at: time) }

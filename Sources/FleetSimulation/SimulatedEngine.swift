@@ -99,6 +99,7 @@ public struct SimulatedEngine: Sendable {
   /// What it was made of; the engine model's step model is compiled from it.
   public let configuration: Configuration
   let stepModel: StepModel
+  let contextCoefficient: Double
   let tokenBudget: Int
   let maximumSequences: Int
   let downlink: Double
@@ -167,6 +168,7 @@ public struct SimulatedEngine: Sendable {
     self.configuration = configuration
     let engine = configuration.engine
     stepModel = StepModel(coefficients: engine.stepCoefficients)
+    contextCoefficient = engine.stepCoefficients.count > 2 ? engine.stepCoefficients[2] : 0
     tokenBudget = Int(min(max(engine.tokenBudget, 1), 1e9))
     maximumSequences = Int(min(max(engine.maximumSequences, 1), 1e6))
     downlink = max(engine.downlinkMilliseconds, 0)
