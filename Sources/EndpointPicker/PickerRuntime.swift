@@ -86,6 +86,8 @@ public final class PickerRuntime: Sendable {
       configuration.model.publicKeyFile.isEmpty
       ? nil : try SigningKey.verifier(path: configuration.model.publicKeyFile)
     try Self.checkEndpointFile(configuration.endpoints.file)
+    let source = configuration.endpoints.kubernetes
+    let connection = source.isEnabled ? try KubernetesSource.connection(source) : nil
     models = PublishedModel()
     history = ReloadHistory()
     log =
@@ -104,8 +106,9 @@ public final class PickerRuntime: Sendable {
       configuration.endpoints.file.isEmpty
       ? nil
       : EndpointFileSource(path: configuration.endpoints.file, fleet: fleet, logger: logger)
-    let source = configuration.endpoints.kubernetes
-    cluster = source.isEnabled ? try KubernetesSource(source, fleet: fleet, logger: logger) : nil
+    cluster = connection.map { connection in
+      KubernetesSource(source, connection: connection, fleet: fleet, logger: logger)
+    }
     watcher =
       configuration.model.path.isEmpty
       ? nil
@@ -272,7 +275,10 @@ public final class PickerRuntime: Sendable {
     await scraper.stop()
     await cluster?.shutdown()
     watcher?.stop()
-    let server = admin.withLock { $0 }
+    let server = admin.withLock { admin in
+      defer { admin = nil }
+      return admin
+    }
     await server?.stop()
     log?.stop()
     try? await client.shutdown()

@@ -25,29 +25,38 @@ final class KubernetesSource: Sendable {
   private static let firstPauseMilliseconds = 200
   private static let longestPauseMilliseconds = 30_000
 
-  init(_ configuration: PickerConfiguration.Kubernetes, fleet: EndpointFleet, logger: Logger)
-    throws(EndpointPickerError)
-  {
+  /// - Parameter connection: How the server is reached, see ``connection(_:)``.
+  init(
+    _ configuration: PickerConfiguration.Kubernetes, connection: HTTPClient.Configuration,
+    fleet: EndpointFleet, logger: Logger
+  ) {
     self.configuration = configuration
     self.fleet = fleet
     self.logger = logger
+    client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: connection)
+  }
+
+  /// How the server is reached; the certificates are read here.
+  static func connection(
+    _ configuration: PickerConfiguration.Kubernetes
+  ) throws(EndpointPickerError) -> HTTPClient.Configuration {
     var settings = HTTPClient.Configuration()
     settings.redirectConfiguration = .disallow
-    settings.timeout = .init(connect: .seconds(10), read: .seconds(Int64(Self.watchSeconds + 30)))
-    if configuration.server.hasPrefix("https://"), !configuration.certificateFile.isEmpty {
-      var security = TLSConfiguration.makeClientConfiguration()
-      do {
-        let certificates = try NIOSSLCertificate.fromPEMFile(configuration.certificateFile)
-        security.trustRoots = .certificates(certificates)
-      } catch {
-        throw .badField(
-          "endpoints.kubernetes.certificateFile",
-          problem: "\(configuration.certificateFile) holds no PEM certificates (\(error))",
-          remedy: "name the cluster's CA file, or leave it empty for the system's")
-      }
-      settings.tlsConfiguration = security
+    settings.timeout = .init(connect: .seconds(10), read: .seconds(Int64(watchSeconds + 30)))
+    guard configuration.server.hasPrefix("https://"), !configuration.certificateFile.isEmpty
+    else { return settings }
+    var security = TLSConfiguration.makeClientConfiguration()
+    do {
+      let certificates = try NIOSSLCertificate.fromPEMFile(configuration.certificateFile)
+      security.trustRoots = .certificates(certificates)
+    } catch {
+      throw .badField(
+        "endpoints.kubernetes.certificateFile",
+        problem: "\(configuration.certificateFile) holds no PEM certificates (\(error))",
+        remedy: "name the cluster's CA file, or leave it empty for the system's")
     }
-    client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
+    settings.tlsConfiguration = security
+    return settings
   }
 
   var status: SourceStatus { state.withLock { $0 } }

@@ -176,4 +176,26 @@ import Testing
       #expect(text.components(separatedBy: "data: {").count > 2)
     }
   }
+
+  @Test func openStreamDoesNotDelayTheEnd() async throws {
+    try await RunningPicker.with { running in
+      let response = try await running.client.execute(
+        .init(url: running.base + "/events"), timeout: .seconds(60))
+      var pieces = response.body.makeAsyncIterator()
+      _ = try await pieces.next()
+      await running.runtime.stop()
+      await #expect(throws: (any Error).self) { try await running.ask("/healthz") }
+    }
+  }
+
+  @Test func clusterCertificatesAreCheckedBeforeAnythingStarts() async throws {
+    await #expect(throws: EndpointPickerError.self) {
+      try await RunningPicker.with {
+        $0.endpoints.kubernetes.isEnabled = true
+        $0.endpoints.kubernetes.labelSelector = "a=b"
+        $0.endpoints.kubernetes.certificateFile = "/dev/null"
+      } _: { _ in
+      }
+    }
+  }
 }

@@ -89,7 +89,9 @@ import Testing
     scrape.isEnabled = false
     let scraper = MetricsScraper(scrape, picker: picker, client: client, logger: quiet)
     let fleet = EndpointFleet(picker: picker, scraper: scraper, logger: quiet)
-    let source = try KubernetesSource(configuration, fleet: fleet, logger: quiet)
+    let source = KubernetesSource(
+      configuration, connection: try KubernetesSource.connection(configuration), fleet: fleet,
+      logger: quiet)
     let task = Task { await source.follow() }
     try await body(picker, source)
     task.cancel()
@@ -181,15 +183,11 @@ import Testing
     try folder.write("no certificate", to: "ca")
     var configuration = PickerConfiguration.Kubernetes()
     configuration.certificateFile = folder.path + "/ca"
-    let picker = LivePicker(settings: PickerSettings(), models: PublishedModel())
-    let client = HTTPClient(eventLoopGroupProvider: .singleton)
-    defer { try? client.syncShutdown() }
-    var scrape = PickerConfiguration.Scrape()
-    scrape.isEnabled = false
-    let scraper = MetricsScraper(scrape, picker: picker, client: client, logger: quiet)
-    let fleet = EndpointFleet(picker: picker, scraper: scraper, logger: quiet)
-    #expect(throws: EndpointPickerError.self) {
-      try KubernetesSource(configuration, fleet: fleet, logger: quiet)
+    #expect {
+      try KubernetesSource.connection(configuration)
+    } throws: { error in
+      guard case .badField(let field, _, _)? = error as? EndpointPickerError else { return false }
+      return field == "endpoints.kubernetes.certificateFile"
     }
   }
 }
