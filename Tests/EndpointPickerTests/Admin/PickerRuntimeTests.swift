@@ -184,7 +184,9 @@ import Testing
       var pieces = response.body.makeAsyncIterator()
       _ = try await pieces.next()
       await running.runtime.stop()
-      await #expect(throws: (any Error).self) { try await running.ask("/healthz") }
+      await #expect(throws: (any Error).self) {
+        try await running.ask("/healthz", timeout: .milliseconds(200))
+      }
     }
   }
 

@@ -71,12 +71,13 @@ struct RunningPicker {
 
   /// Sends a request to the admin port.
   func ask(
-    _ path: String, _ method: HTTPMethod = .GET, headers: [String: String] = [:]
+    _ path: String, _ method: HTTPMethod = .GET, headers: [String: String] = [:],
+    timeout: TimeAmount = .seconds(10)
   ) async throws -> (status: Int, body: String) {
     var request = HTTPClientRequest(url: base + path)
     request.method = method
     for (name, value) in headers { request.headers.add(name: name, value: value) }
-    let response = try await client.execute(request, timeout: .seconds(10))
+    let response = try await client.execute(request, timeout: timeout)
     let body = try await response.body.collect(upTo: 8 << 20)
     return (Int(response.status.code), String(buffer: body))
   }
