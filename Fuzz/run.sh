@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzzers with libFuzzer and the address sanitizer and runs each for some seconds.
 #
-#   Fuzz/run.sh [SECONDS] [request-log|coefficient-file|http-bodies]
+#   Fuzz/run.sh [SECONDS] [request-log|coefficient-file|http-bodies|predictor-entries]
 #
 # What a fuzzer finds stays as crash-* in .build-fuzz; corpora stay there for the next run.
 set -euo pipefail
@@ -75,17 +75,36 @@ http_bodies() {
   fuzz http-bodies -max_len=4096
 }
 
+predictor_entries() {
+  local sources=() row
+  mapfile -t sources < <(find Sources/PredictorEntries -name '*.swift' \
+    ! -name 'EntryPr*' ! -name '*+Features.swift')
+  mkdir -p "$build/corpus-predictor-entries"
+  swiftc -sanitize=fuzzer,address -parse-as-library -swift-version 6 -strict-memory-safety -O \
+    -module-name FuzzPredictorEntries Fuzz/fuzz-predictor-entries.swift "${sources[@]}" \
+    -o "$build/fuzz-predictor-entries"
+  row='{"kv_cache_percentage":0.4,"input_token_length":9,"num_request_waiting":0,'
+  row+='"num_request_running":2,"num_tokens_generated":0,"prefix_cache_score":1e-1,'
+  row+='"prefill_tokens_in_flight":7,"pod_type":"decode","actual_ttft_ms":2.5,"actual_tpot_ms":0}'
+  printf '%s' "$row" >"$build/corpus-predictor-entries/row"
+  printf '{"requests":[%s,%s]}' "$row" "$row" >"$build/corpus-predictor-entries/requests"
+  printf '{"entries":[%s]}' "$row" >"$build/corpus-predictor-entries/entries"
+  fuzz predictor-entries -max_len=4096
+}
+
 case $which in
   coefficient-file) coefficient_file ;;
   request-log) request_log ;;
   http-bodies) http_bodies ;;
+  predictor-entries) predictor_entries ;;
   all)
     coefficient_file
     request_log
     http_bodies
+    predictor_entries
     ;;
   *)
-    echo "usage: Fuzz/run.sh [SECONDS] [request-log|coefficient-file|http-bodies]" >&2
+    echo "usage: Fuzz/run.sh [SECONDS] [request-log|coefficient-file|http-bodies|predictor-entries]" >&2
     exit 64
     ;;
 esac
