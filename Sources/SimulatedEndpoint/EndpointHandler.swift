@@ -13,6 +13,8 @@ final class EndpointHandler: ChannelInboundHandler {
   private var head: HTTPRequestHead?
   private var body: [UInt8] = []
   private var isTooLarge = false
+  /// Whether the client wants the connection closed after the answer.
+  private var isLastAnswer = false
   /// The request that the engine works on for this connection.
   private var running: Int?
 
@@ -27,6 +29,7 @@ final class EndpointHandler: ChannelInboundHandler {
       self.head = head
       body.removeAll(keepingCapacity: true)
       isTooLarge = false
+      isLastAnswer = !head.isKeepAlive
       if isEcho(head) { beginEcho(head, context) }
     case .body(let part):
       guard let head else { return }
@@ -192,6 +195,8 @@ final class EndpointHandler: ChannelInboundHandler {
   ) {
     context.write(wrapOutboundOut(part), promise: nil)
     if flushes { context.flush() }
+    // What was written before is sent before the close.
+    if isLastAnswer, case .end = part { context.close(promise: nil) }
   }
 
   /// Drops the connection without a goodbye.

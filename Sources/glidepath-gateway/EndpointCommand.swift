@@ -40,6 +40,9 @@ struct EndpointCommand: AsyncParsableCommand {
   @Option(help: "Write the endpoints to this file, for `picker`.")
   var endpointsFile: String?
 
+  @Flag(inversion: .prefixedNo, help: "Answer POST /fault.")
+  var faults = true
+
   @OptionGroup var server: ServerOptions
 
   func validate() throws {
@@ -67,6 +70,7 @@ struct EndpointCommand: AsyncParsableCommand {
       configuration.model = model
       configuration.acceleration = acceleration
       configuration.seed = UInt64(index + 1)
+      configuration.takesFaults = faults
       let server = try await SimulatedEndpointServer.start(configuration)
       print("endpoint \(index) of speed \(speed) on port \(server.port)")
       file += "  - name: endpoint-\(index)\n    address: \(host):\(server.port)\n"
