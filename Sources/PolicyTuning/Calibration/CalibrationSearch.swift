@@ -151,31 +151,53 @@ struct CalibrationSearch {
   // MARK: - Cache
 
   /// The KV cache's size by the usage that engines reported, then by what was cached.
+  ///
+  /// Without reported usage the evictions alone must tell, over a wider range.
   func fitCache(_ guess: inout FleetGuess) {
+    if !fitCacheToUsage(&guess) {
+      fitCacheToEvictions(&guess, factors: Self.wideFactors, penalty: 1e-4)
+    }
+    fitCacheToEvictions(&guess, factors: Self.cacheFactors, penalty: Self.departurePenalty)
+    bench.judge(&guess)
+  }
+
+  /// - Returns: Whether the log has any class's usage.
+  private func fitCacheToUsage(_ guess: inout FleetGuess) -> Bool {
+    var isKnown = false
     for _ in 0..<3 {
       let outcomes = bench.simulate(guess)
       for index in guess.classes.indices {
         let ratio = bench.comparison(outcomes, classIndex: index).usageRatio
         guard ratio.isFinite, ratio > 0 else { continue }
+        isKnown = true
         let size = guess.classes[index].cacheTokens * min(max(ratio, 0.1), 10)
         guess.classes[index].cacheTokens = max(size, longestRequest)
       }
     }
+    return isKnown
+  }
+
+  /// The size, among factors of the present one, whose evictions are nearest to the log's.
+  ///
+  /// - Parameter penalty: What leaving the present size by a factor of e must gain.
+  private func fitCacheToEvictions(
+    _ guess: inout FleetGuess, factors: [Double], penalty: Double
+  ) {
     var best = guess
     var mismatches = [Double](repeating: .infinity, count: guess.classes.count)
     for retains in [true, false] {
-      for factor in Self.cacheFactors {
+      for factor in factors {
         var tried = guess
         for index in tried.classes.indices {
           tried.classes[index].retainsAnswers = retains
-          tried.classes[index].cacheTokens *= factor
+          tried.classes[index].cacheTokens =
+            max(longestRequest, tried.classes[index].cacheTokens * factor)
         }
         let outcomes = bench.simulate(tried)
         for index in tried.classes.indices {
-          // Usage speaks for the size itself: leaving it must pay.
           let mismatch =
             bench.comparison(outcomes, classIndex: index).cacheMismatch
-            + Self.departurePenalty * abs(log(factor))
+            + penalty * abs(log(factor))
           guard mismatch < mismatches[index] - 1e-4 else { continue }
           mismatches[index] = mismatch
           best.classes[index] = tried.classes[index]
@@ -183,9 +205,10 @@ struct CalibrationSearch {
       }
     }
     guess = best
-    bench.judge(&guess)
   }
 
+  /// From 2 million tokens of a cache that is taken to hold a million down to 16,000.
+  private static let wideFactors = [1, 2, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015_625]
   private static let cacheFactors = [1, 0.96, 1.04, 0.92, 1.08, 0.85, 1.18, 0.75, 1.35]
   private static let departurePenalty = 0.02
 

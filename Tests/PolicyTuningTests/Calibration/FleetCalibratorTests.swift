@@ -6,7 +6,7 @@ import Testing
 @Suite struct FleetCalibratorTests {
   private typealias Fixtures = CalibrationFixtures
   private let quick = FleetCalibrator(
-    FleetCalibrator.Configuration(simulatedRows: 450, rounds: 1))
+    FleetCalibrator.Configuration(simulatedRows: 350, rounds: 1))
 
   @Test func aFleetIsRecoveredFromItsLogAlone() {
     let truth = Fixtures.engine()
@@ -56,5 +56,31 @@ import Testing
     // Half-widths may be nan, which equals nothing.
     #expect(first.classes.map(\.engine) == again.classes.map(\.engine))
     #expect(first.discrepancy == again.discrepancy)
+  }
+}
+
+@Suite struct CacheFitTests {
+  private typealias Fixtures = CalibrationFixtures
+
+  @Test(arguments: [40_000, 80_000])
+  func evictionsAloneTellTheSizeOfTheCache(tokens: Int) {
+    let truth = Fixtures.engine(cacheTokens: tokens)
+    let fleet = Fixtures.fleet([("gpu", truth), ("gpu", truth)])
+    var outcomes = Fleet(fleet, policy: .leastRequest).run(Fixtures.workload).outcomes
+    for index in outcomes.indices { outcomes[index].snapshotUsage = .nan }
+    let log = TuningLog(simulated: Fixtures.workload, outcomes: outcomes, fleet: fleet)
+    let rows = 0..<log.replay.rows.count
+    let bench = CalibrationBench(
+      log: log, rows: rows, judged: 100..<rows.upperBound, classOfEndpoint: [0, 0],
+      scrapeInterval: 50, seed: 5)
+    let search = CalibrationSearch(
+      bench: bench,
+      classes: AcceleratorClasses(log, rows: rows, model: Fixtures.model(slowness: 1)))
+    var guess = FleetGuess(classes: [ClassGuess(base: truth.engine, source: .stepEnds)])
+
+    search.fitCache(&guess)
+
+    let ratio = guess.classes[0].cacheTokens / Double(tokens)
+    #expect((0.8...1.25).contains(ratio), "\(ratio)")
   }
 }
