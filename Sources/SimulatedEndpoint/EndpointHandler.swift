@@ -193,10 +193,14 @@ final class EndpointHandler: ChannelInboundHandler {
   private func write(
     _ part: HTTPServerResponsePart, _ context: ChannelHandlerContext, flushes: Bool
   ) {
-    context.write(wrapOutboundOut(part), promise: nil)
-    if flushes { context.flush() }
-    // What was written before is sent before the close.
-    if isLastAnswer, case .end = part { context.close(promise: nil) }
+    guard isLastAnswer, case .end = part else {
+      context.write(wrapOutboundOut(part), promise: nil)
+      if flushes { context.flush() }
+      return
+    }
+    let promise = context.eventLoop.makePromise(of: Void.self)
+    promise.futureResult.assumeIsolated().whenComplete { _ in context.close(promise: nil) }
+    context.writeAndFlush(wrapOutboundOut(part), promise: promise)
   }
 
   /// Drops the connection without a goodbye.

@@ -209,13 +209,15 @@ private func prompt(_ tokens: Int, _ word: String = "abc ") -> String {
     }
   }
 
-  @Test(arguments: [1, 100_000, 3_000_001])
-  func anEchoIsByteIdentical(size: Int) async throws {
+  @Test(arguments: [1, 100_000, 3_000_001], [false, true])
+  func anEchoIsByteIdentical(size: Int, isClosed: Bool) async throws {
     var random = SplitMix64(seed: UInt64(size))
     let bytes = (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) }
     try await withEndpoint { server, _ in
       var request = HTTPClientRequest(url: "http://127.0.0.1:\(server.port)/echo")
       request.method = .POST
+      // The answer must arrive whole before the connection is closed.
+      if isClosed { request.headers.add(name: "connection", value: "close") }
       request.body = .bytes(ByteBuffer(bytes: bytes))
       let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
       let echoed = try await response.body.collect(upTo: 8 << 20)
