@@ -121,6 +121,8 @@ public final class PickerRuntime: Sendable {
     var settings = HTTPClient.Configuration()
     settings.redirectConfiguration = .disallow
     settings.connectionPool.idleTimeout = .seconds(30)
+    // A refused connection is an answer: the next scrape tries again soon enough.
+    settings.connectionPool.retryConnectionEstablishment = false
     return settings
   }
 

@@ -42,6 +42,7 @@ final class KubernetesSource: Sendable {
   ) throws(EndpointPickerError) -> HTTPClient.Configuration {
     var settings = HTTPClient.Configuration()
     settings.redirectConfiguration = .disallow
+    settings.connectionPool.retryConnectionEstablishment = false
     settings.timeout = .init(connect: .seconds(10), read: .seconds(Int64(watchSeconds + 30)))
     guard configuration.server.hasPrefix("https://"), !configuration.certificateFile.isEmpty
     else { return settings }

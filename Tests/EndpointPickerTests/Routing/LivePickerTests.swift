@@ -214,6 +214,45 @@ import Testing
     #expect(report.outcomes.map(\.actualMilliseconds) == [80])
   }
 
+  @Test func reloadsUnderLoadRefuseNothingAndNeverMixModels() async throws {
+    let models = PublishedModel()
+    let picker = picker(endpoints: 8, policy: nil, models: models)
+    let predictors = try (1...5).map { number in
+      try Predictor.compile(SyntheticModel.constant(Double(100 * number))).get()
+    }
+    models.publish(predictors[0])
+    let refused = Shared(0)
+    let isOver = Flag()
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<3 {
+        group.addTask {
+          while !isOver.isRaised {
+            guard let picked = picker.picked() else {
+              refused.set { $0 += 1 }
+              continue
+            }
+            picker.firstToken(picked.ticket)
+            picker.finished(picked.ticket, outcome: .good)
+          }
+        }
+      }
+      group.addTask {
+        for turn in 0..<300 {
+          models.publish(predictors[turn % predictors.count])
+          await Task.yield()
+        }
+        isOver.raise()
+      }
+    }
+    _ = picker.picked()
+    let report = picker.report()
+    #expect(refused.now == 0)
+    #expect(report.modelVersion == 301)
+    #expect(report.outcomes.allSatisfy { $0.predictedMilliseconds == $0.predictedP90Milliseconds })
+    let constants = Set(report.outcomes.map(\.predictedMilliseconds))
+    #expect(constants.isSubset(of: [100, 200, 300, 400, 500]))
+  }
+
   @Test func fixedPolicyOutlastsAReload() throws {
     let models = PublishedModel()
     var model = SyntheticModel.constant(70)
