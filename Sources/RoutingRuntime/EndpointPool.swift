@@ -167,7 +167,11 @@ public struct EndpointPool: Sendable {
       slot = Int32(slots.count)
       slots.append(InFlight())
     }
-    let forecast = loadRow(request, on: endpoint, at: time)
+    // Without a predictor nobody reads the features.
+    let forecast =
+      predictor == nil
+      ? endpoints[endpoint].forecast(request, at: time)
+      : loadRow(request, on: endpoint, at: time)
     let amount = endpoints[endpoint].dispatched(slot: slot, request, forecast: forecast, at: time)
     observeOthers(endpoint)
     work.add(amount, at: time, halfLife: EndpointLoad.mediumHalfLife)

@@ -42,8 +42,8 @@ func glidepathPoolOpenSized(
   guard let model = unsafe handle(model, ModelHandle.self), let result = unsafe result else {
     return noHandle()
   }
-  guard prefixBlocks >= 1, prefixBlocks <= 1 << 24 else {
-    return ErrorText.note(.invalidArgument, "prefix_blocks must be 1 to 16,777,216")
+  guard prefixBlocks >= 1, prefixBlocks < 1 << 24 else {
+    return ErrorText.note(.invalidArgument, "prefix_blocks must be 1 to 16,777,215")
   }
   let pool = PoolHandle(
     model.published, configuration: .init(prefixCapacity: Int(prefixBlocks), seed: seed))

@@ -21,14 +21,15 @@ public struct PrefixIndex: Sendable {
   private let tableSize: Int
   private var endpoints: [EndpointState] = []
   private var nodes: [Node] = []
-  /// Node numbers by hash, -1 where empty; `tableSize` per endpoint.
-  private var table: [Int32] = []
+  /// Node numbers by hash in the low 24 bits, and eight bits of the hash above them, so that most
+  /// strangers are passed without a look at their node; `tableSize` per endpoint.
+  private var table: [UInt32] = []
 
   /// An index of at most `capacity` blocks per endpoint.
   ///
   /// - Complexity: allocates O(`capacity`) when an endpoint is added, and never after.
   public init(capacity: Int) {
-    self.capacity = min(max(capacity, 1), 1 << 24)
+    self.capacity = min(max(capacity, 1), Int(Self.nodeMask))
     var size = 2
     while size < 2 * self.capacity { size *= 2 }
     tableSize = size
@@ -38,7 +39,7 @@ public struct PrefixIndex: Sendable {
   public mutating func addEndpoint() {
     endpoints.append(EndpointState())
     nodes.append(contentsOf: repeatElement(Node(), count: capacity))
-    table.append(contentsOf: repeatElement(-1, count: tableSize))
+    table.append(contentsOf: repeatElement(Self.empty, count: tableSize))
   }
 
   /// How many of the leading blocks the endpoint has.
@@ -64,7 +65,7 @@ public struct PrefixIndex: Sendable {
   /// The endpoint restarted, or was emptied.
   public mutating func clear(endpoint: Int) {
     endpoints[endpoint] = EndpointState()
-    for index in endpoint * tableSize..<(endpoint + 1) * tableSize { table[index] = -1 }
+    for index in endpoint * tableSize..<(endpoint + 1) * tableSize { table[index] = Self.empty }
   }
 
   /// How full the endpoint's share of the index is, 0…1.
@@ -74,19 +75,31 @@ public struct PrefixIndex: Sendable {
 
   // MARK: - The table
 
+  private static let empty = UInt32.max
+  private static let nodeMask: UInt32 = 0xff_ffff
+
+  private func mixed(_ hash: UInt64) -> UInt64 { hash &* 0x9e37_79b9_7f4a_7c15 }
+
   private func home(_ hash: UInt64) -> Int {
-    Int(truncatingIfNeeded: (hash &* 0x9e37_79b9_7f4a_7c15) >> 32) & (tableSize - 1)
+    Int(truncatingIfNeeded: mixed(hash) >> 32) & (tableSize - 1)
   }
+
+  private func tag(_ hash: UInt64) -> UInt32 {
+    UInt32(truncatingIfNeeded: mixed(hash) >> 24) << 24
+  }
+
+  private func node(_ entry: UInt32) -> Int { Int(entry & Self.nodeMask) }
 
   /// The table position of `hash`, or -1.
   private func find(_ hash: UInt64, _ endpoint: Int) -> Int {
     let start = endpoint * tableSize
     let first = endpoint * capacity
+    let tag = tag(hash)
     var slot = home(hash)
     while true {
-      let node = table[start + slot]
-      if node < 0 { return -1 }
-      if nodes[first + Int(node)].hash == hash { return slot }
+      let entry = table[start + slot]
+      if entry == Self.empty { return -1 }
+      if entry & ~Self.nodeMask == tag, nodes[first + node(entry)].hash == hash { return slot }
       slot = (slot + 1) & (tableSize - 1)
     }
   }
@@ -95,7 +108,7 @@ public struct PrefixIndex: Sendable {
     let start = endpoint * tableSize
     let slot = find(hash, endpoint)
     if slot >= 0 {
-      let node = table[start + slot]
+      let node = Int32(node(table[start + slot]))
       unlink(node, endpoint)
       linkNewest(node, endpoint)
       return
@@ -111,8 +124,8 @@ public struct PrefixIndex: Sendable {
     }
     nodes[endpoint * capacity + Int(node)].hash = hash
     var free = home(hash)
-    while table[start + free] >= 0 { free = (free + 1) & (tableSize - 1) }
-    table[start + free] = node
+    while table[start + free] != Self.empty { free = (free + 1) & (tableSize - 1) }
+    table[start + free] = UInt32(node) | tag(hash)
     linkNewest(node, endpoint)
   }
 
@@ -121,16 +134,16 @@ public struct PrefixIndex: Sendable {
     let start = endpoint * tableSize
     var gap = find(hash, endpoint)
     guard gap >= 0 else { return }
-    table[start + gap] = -1
+    table[start + gap] = Self.empty
     var next = (gap + 1) & (tableSize - 1)
     while true {
-      let node = table[start + next]
-      if node < 0 { return }
-      let wanted = home(nodes[endpoint * capacity + Int(node)].hash)
+      let entry = table[start + next]
+      if entry == Self.empty { return }
+      let wanted = home(nodes[endpoint * capacity + node(entry)].hash)
       // It may move into the gap unless its home lies behind the gap.
       if (next &- wanted) & (tableSize - 1) >= (next &- gap) & (tableSize - 1) {
-        table[start + gap] = node
-        table[start + next] = -1
+        table[start + gap] = entry
+        table[start + next] = Self.empty
         gap = next
       }
       next = (next + 1) & (tableSize - 1)
