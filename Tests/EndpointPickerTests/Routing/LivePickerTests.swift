@@ -222,11 +222,12 @@ import Testing
     }
     models.publish(predictors[0])
     let refused = Shared(0)
-    let isOver = Flag()
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<3 {
         group.addTask {
-          while !isOver.isRaised {
+          for _ in 0..<300 {
+            // Other tests run on the same few threads.
+            await Task.yield()
             guard let picked = picker.picked() else {
               refused.set { $0 += 1 }
               continue
@@ -237,17 +238,16 @@ import Testing
         }
       }
       group.addTask {
-        for turn in 0..<300 {
+        for turn in 0..<100 {
           models.publish(predictors[turn % predictors.count])
           await Task.yield()
         }
-        isOver.raise()
       }
     }
     _ = picker.picked()
     let report = picker.report()
     #expect(refused.now == 0)
-    #expect(report.modelVersion == 301)
+    #expect(report.modelVersion == 101)
     #expect(report.outcomes.allSatisfy { $0.predictedMilliseconds == $0.predictedP90Milliseconds })
     let constants = Set(report.outcomes.map(\.predictedMilliseconds))
     #expect(constants.isSubset(of: [100, 200, 300, 400, 500]))
