@@ -1,4 +1,5 @@
 import EndpointPicker
+import Foundation
 import RoutingRuntime
 import TestSupport
 import Testing
@@ -48,6 +49,19 @@ import Testing
       guard case .badField(let found, _, _)? = error as? EndpointPickerError else { return false }
       return found == field
     }
+  }
+
+  @Test func exampleIsRead() throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let bytes = try Data(contentsOf: root.appendingPathComponent("deploy/endpoints.yaml"))
+    #expect(
+      try EndpointFile.parse([UInt8](bytes)) == [
+        EndpointDescription(
+          name: "gpu-1", address: "10.0.0.1:8000", accelerator: "H100", model: "llama-3.1-8b",
+          metricsAddress: "10.0.0.1:9100"),
+        EndpointDescription(name: "gpu-2", address: "10.0.0.2:8000"),
+      ])
   }
 
   @Test func emptyFileHasNoEndpoints() throws {
