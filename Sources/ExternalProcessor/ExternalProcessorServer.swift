@@ -33,13 +33,16 @@ public final class ExternalProcessorServer: Sendable {
     public let threadCount: Int
     /// The largest request body, bytes, 1 KiB…16 MiB; larger ones are refused with 413.
     public let maximumBodyBytes: Int
+    /// Request bodies held at one time, bytes together, at least ``maximumBodyBytes``; requests
+    /// beyond are refused with 503.
+    public let maximumHeldBytes: Int
 
     /// A configuration made of its parts.
     ///
     /// - Throws: ``ExternalProcessorError/outOfRange(name:value:)``.
     public init(
       host: String = "127.0.0.1", port: Int = 9002, healthPort: Int? = nil,
-      threadCount: Int = 0, maximumBodyBytes: Int = 16 << 20
+      threadCount: Int = 0, maximumBodyBytes: Int = 16 << 20, maximumHeldBytes: Int = 1 << 30
     ) throws(ExternalProcessorError) {
       guard (0...65535).contains(healthPort ?? 0) else {
         throw .outOfRange(name: "healthPort", value: healthPort ?? 0)
@@ -51,11 +54,15 @@ public final class ExternalProcessorServer: Sendable {
       guard (1024...16 << 20).contains(maximumBodyBytes) else {
         throw .outOfRange(name: "maximumBodyBytes", value: maximumBodyBytes)
       }
+      guard maximumHeldBytes >= maximumBodyBytes else {
+        throw .outOfRange(name: "maximumHeldBytes", value: maximumHeldBytes)
+      }
       self.host = host
       self.port = port
       self.healthPort = healthPort
       self.threadCount = threadCount
       self.maximumBodyBytes = maximumBodyBytes
+      self.maximumHeldBytes = maximumHeldBytes
     }
   }
 
@@ -81,6 +88,7 @@ public final class ExternalProcessorServer: Sendable {
   ) async throws(ExternalProcessorError) -> ExternalProcessorServer {
     let shared = SharedState(
       picker: picker, limits: Exchange.Limits(requestBodyBytes: configuration.maximumBodyBytes),
+      heldBytes: HeldBytes(limit: configuration.maximumHeldBytes),
       unixNanoseconds: unixNanoseconds, isReady: isReady)
     let group = MultiThreadedEventLoopGroup(
       numberOfThreads: configuration.threadCount > 0

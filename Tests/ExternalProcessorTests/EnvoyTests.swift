@@ -15,11 +15,12 @@ struct EnvoyTests {
     let envoy: EnvoyProcess
 
     init(
-      configuration: String = "envoy.yaml", changes: [(String, String)] = []
+      configuration: String = "envoy.yaml", changes: [(String, String)] = [],
+      beforePick: @escaping @Sendable () -> Void = {}
     ) async throws {
       endpoint = try await TestEndpoint()
       let port = endpoint.address.split(separator: ":").last ?? ""
-      picker = RecordingPicker([endpoint.address])
+      picker = RecordingPicker([endpoint.address], beforePick: beforePick)
       server = try await ExternalProcessorServer.start(
         picker: picker, configuration: .init(port: 0, threadCount: 2))
       envoy = try await EnvoyProcess(
@@ -217,6 +218,21 @@ struct EnvoyTests {
     await stage.endpoint.stop()
     #expect(stage.picker.account.inFlight.isEmpty)
     #expect(stage.picker.account.strayEvents == 0)
+  }
+
+  @Test func hungPickerHoldsUpNobody() async throws {
+    let gate = DispatchSemaphore(value: 0)
+    let stage = try await Stage(
+      changes: [("interval: 5s, timeout: 5s", "interval: 0.1s, timeout: 0.3s")]
+    ) { gate.wait() }
+    let answer = try await TestClient.send(
+      port: stage.envoy.port, path: "/echo", headers: Self.json, body: Self.chat)
+
+    #expect((500...599).contains(answer.status))
+    gate.signal()
+    try await eventually { stage.picker.account.outcomes.count == 1 }
+    try await stage.end()
+    #expect(stage.picker.account.outcomes.map(\.end) == [.interrupted])
   }
 
   @Test func drainLetsAStreamEnd() async throws {

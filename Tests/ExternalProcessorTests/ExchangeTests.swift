@@ -12,9 +12,12 @@ import Testing
 
   private let picker = RecordingPicker()
 
-  private func exchange(_ picker: RecordingPicker, limit: Int = 16 << 20) -> Exchange {
+  private func exchange(
+    _ picker: RecordingPicker, limit: Int = 16 << 20, held: HeldBytes = HeldBytes(limit: 1 << 30)
+  ) -> Exchange {
     Exchange(
-      picker: picker, limits: Exchange.Limits(requestBodyBytes: limit), unixNanoseconds: { 42 })
+      picker: picker, limits: Exchange.Limits(requestBodyBytes: limit), heldBytes: held,
+      unixNanoseconds: { 42 })
   }
 
   @Test func requestIsHeldUntilItsBodyIsWhole() {
@@ -141,6 +144,35 @@ import Testing
 
     #expect(answers.first?.immediateResponse.status.code == 413)
     exchange.close(.interrupted)
+  }
+
+  @Test func bodiesTogetherAreBounded() {
+    let held = HeldBytes(limit: 100)
+    var first = exchange(picker, held: held)
+    var second = exchange(picker, held: held)
+    _ = first.receive(.requestHeaders())
+    _ = second.receive(.requestHeaders())
+    let half = ProcessingRequest.requestBody(String(repeating: " ", count: 60), endsStream: false)
+
+    #expect(first.receive(half).isEmpty)
+    #expect(second.receive(half).first?.immediateResponse.status.code == 503)
+    #expect(held.count == 60)
+    #expect(first.receive(.requestBody("{}")).first?.metadataDestination != nil)
+    #expect(held.count == 0)
+    first.close(.interrupted)
+    second.close(.interrupted)
+    #expect(held.count == 0)
+  }
+
+  @Test func exchangeThatEndsGivesItsBodyBack() {
+    let held = HeldBytes(limit: 100)
+    var exchange = exchange(picker, held: held)
+    _ = exchange.receive(.requestHeaders())
+    _ = exchange.receive(.requestBody(String(repeating: " ", count: 60), endsStream: false))
+    exchange.close(.interrupted)
+    exchange.close(.interrupted)
+
+    #expect(held.count == 0)
   }
 
   @Test func overloadGets429WithItsReason() {

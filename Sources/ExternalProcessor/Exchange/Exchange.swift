@@ -27,6 +27,7 @@ struct Exchange: ~Copyable {
 
   private let picker: any PickerService
   private let limits: Limits
+  private let heldBytes: HeldBytes
   private let unixNanoseconds: @Sendable () -> Int64
 
   private var phase = Phase.reading
@@ -45,13 +46,16 @@ struct Exchange: ~Copyable {
 
   /// An exchange of which no message has come yet.
   ///
-  /// - Parameter unixNanoseconds: The time, ns since 1970.
+  /// - Parameters:
+  ///   - heldBytes: Counts what all exchanges together hold.
+  ///   - unixNanoseconds: The time, ns since 1970.
   init(
-    picker: any PickerService, limits: Limits = Limits(),
+    picker: any PickerService, limits: Limits, heldBytes: HeldBytes,
     unixNanoseconds: @escaping @Sendable () -> Int64
   ) {
     self.picker = picker
     self.limits = limits
+    self.heldBytes = heldBytes
     self.unixNanoseconds = unixNanoseconds
   }
 
@@ -85,6 +89,12 @@ struct Exchange: ~Copyable {
   mutating func close(_ end: RequestOutcome.End) {
     let isWhole = watcher?.isDone ?? false
     finish(isWhole ? .complete : end)
+    dropBody()
+  }
+
+  private mutating func dropBody() {
+    heldBytes.giveBack(body.count)
+    body = Data()
   }
 
   // MARK: - The request
@@ -123,6 +133,10 @@ struct Exchange: ~Copyable {
         : [.unchangedBody(ofRequest: true)]
     }
     guard body.count + piece.body.count <= limits.requestBodyBytes else { return refuseTooLarge() }
+    guard heldBytes.take(piece.body.count) else {
+      return refuse(
+        .serviceUnavailable, reason: "bodies_in_memory", "Too much is being sent at once.")
+    }
     body.append(piece.body)
     guard piece.endOfStream || !isHeld else { return [] }
     return decide(endsStream: piece.endOfStream)
@@ -179,7 +193,7 @@ struct Exchange: ~Copyable {
         picked.address, prefill: picked.prefillAddress, bodyLength: length, onBody: onBody)
     ]
     if isHeld { answers += echo(body, endsStream: endsStream, ofRequest: true) }
-    body = Data()
+    dropBody()
     return answers
   }
 
@@ -245,7 +259,7 @@ struct Exchange: ~Copyable {
     _ refusal: Refusal, reason: String, _ text: String
   ) -> [ProcessingResponse] {
     phase = .refused
-    body = Data()
+    dropBody()
     return [.refusal(refusal, reason: reason, text)]
   }
 

@@ -35,7 +35,8 @@ final class CallHandler: ChannelDuplexHandler {
     self.shared = shared
     self.isHealthAlone = isHealthAlone
     exchange = Exchange(
-      picker: shared.picker, limits: shared.limits, unixNanoseconds: shared.unixNanoseconds)
+      picker: shared.picker, limits: shared.limits, heldBytes: shared.heldBytes,
+      unixNanoseconds: shared.unixNanoseconds)
   }
 
   // MARK: - Inbound

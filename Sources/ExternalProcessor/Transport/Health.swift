@@ -24,16 +24,18 @@ enum Health {
 final class SharedState: Sendable {
   let picker: any PickerService
   let limits: Exchange.Limits
+  let heldBytes: HeldBytes
   let unixNanoseconds: @Sendable () -> Int64
   private let isReady: @Sendable () -> Bool
   private let draining = Atomic(false)
 
   init(
-    picker: any PickerService, limits: Exchange.Limits,
+    picker: any PickerService, limits: Exchange.Limits, heldBytes: HeldBytes,
     unixNanoseconds: @escaping @Sendable () -> Int64, isReady: @escaping @Sendable () -> Bool
   ) {
     self.picker = picker
     self.limits = limits
+    self.heldBytes = heldBytes
     self.unixNanoseconds = unixNanoseconds
     self.isReady = isReady
   }

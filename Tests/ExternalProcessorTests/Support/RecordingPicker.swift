@@ -18,10 +18,15 @@ final class RecordingPicker: PickerService {
   private let state = Mutex(Account())
   private let addresses: [String]
   private let fixedOutcome: PickOutcome?
+  private let beforePick: @Sendable () -> Void
 
-  init(_ addresses: [String] = ["10.0.0.1:8000"], fixedOutcome: PickOutcome? = nil) {
+  init(
+    _ addresses: [String] = ["10.0.0.1:8000"], fixedOutcome: PickOutcome? = nil,
+    beforePick: @escaping @Sendable () -> Void = {}
+  ) {
     self.addresses = addresses
     self.fixedOutcome = fixedOutcome
+    self.beforePick = beforePick
   }
 
   var account: Account { state.withLock { $0 } }
@@ -29,7 +34,8 @@ final class RecordingPicker: PickerService {
   func pick(
     _ request: InferenceRequest, subset: [String]?, receivedUnixNanoseconds: Int64
   ) -> PickOutcome {
-    state.withLock { account in
+    beforePick()
+    return state.withLock { account in
       account.requests.append(request)
       account.subsets.append(subset)
       if let fixedOutcome { return fixedOutcome }
