@@ -18,8 +18,8 @@ struct RetrainLoop: Service {
   }
 
   private func loop() async {
-    var lastAttempt = -Double.infinity
-    var isFirst = true
+    let start = WireTime.monotonicMilliseconds()
+    var lastAttempt: Double?
     while !Task.isCancelled {
       try? await Task.sleep(for: .seconds(Self.tickSeconds))
       do throws(PredictorEntriesError) {
@@ -27,24 +27,35 @@ struct RetrainLoop: Service {
       } catch {
         state.logger.error("entries not on disk", metadata: ["error": "\(error)"])
       }
-      guard isDue(since: lastAttempt, isFirst: isFirst), !Task.isCancelled else { continue }
-      isFirst = false
+      guard isDue(since: lastAttempt, start: start), !Task.isCancelled else { continue }
       lastAttempt = WireTime.monotonicMilliseconds()
       await fit()
     }
   }
 
+  /// Entries that are worth a first fit: half of them are examples of TTFT, of which a quarter
+  /// judges it, and the gate wants 200.
+  private static let firstFitEntries = 2_000
+
   /// Whether enough has come in, or long enough has passed, for another fit.
-  private func isDue(since lastAttempt: Double, isFirst: Bool) -> Bool {
+  private func isDue(since lastAttempt: Double?, start: Double) -> Bool {
     let configuration = state.configuration
     guard !configuration.fitCommand.isEmpty else { return false }
     // Entries of an earlier run that never became a model.
-    if isFirst, !state.isFitted, EntryLog.isAnyKept(in: configuration.entriesFolder) { return true }
+    if lastAttempt == nil, !state.isFitted,
+      EntryLog.isAnyKept(in: configuration.entriesFolder)
+    {
+      return true
+    }
     let new = state.counts.withLock { $0.newEntries }
-    let seconds = (WireTime.monotonicMilliseconds() - lastAttempt) / 1_000
-    guard new > 0, seconds >= configuration.leastRetrainSeconds else { return false }
-    return new >= configuration.retrainEntries
-      || (seconds >= configuration.retrainSeconds && lastAttempt.isFinite)
+    guard new > 0 else { return false }
+    let now = WireTime.monotonicMilliseconds()
+    let isEnough =
+      new >= configuration.retrainEntries || (!state.isFitted && new >= Self.firstFitEntries)
+    let isRested =
+      lastAttempt.map { now - $0 >= configuration.leastRetrainSeconds * 1_000 } ?? true
+    return isEnough && isRested
+      || now - (lastAttempt ?? start) >= configuration.retrainSeconds * 1_000
   }
 
   private func fit() async {
