@@ -1,4 +1,6 @@
 import Foundation
+import NIOCore
+import NIOPosix
 import Synchronization
 
 /// A real Envoy with the configuration that the project ships, on loopback.
@@ -43,7 +45,7 @@ final class EnvoyProcess: Sendable {
     text = text.replacing("interval: 5s, timeout: 5s", with: "interval: 60s, timeout: 60s")
     try text.write(
       to: folder.appending(path: "envoy.yaml"), atomically: true, encoding: .utf8)
-    try launch(["--use-dynamic-base-id", "--base-id-path", folder.appending(path: "id").path])
+    try await launch(["--use-dynamic-base-id", "--base-id-path", folder.appending(path: "id").path])
     try await waitUntilReady(epoch: 0)
   }
 
@@ -51,7 +53,7 @@ final class EnvoyProcess: Sendable {
   func hotRestart() async throws {
     let identifier = try String(
       contentsOf: folder.appending(path: "id"), encoding: .utf8)
-    try launch(["--base-id", identifier, "--restart-epoch", "1"])
+    try await launch(["--base-id", identifier, "--restart-epoch", "1"])
     try await waitUntilReady(epoch: 1)
     try await eventually { [self] in processes.withLock { $0.first?.isRunning == false } }
   }
@@ -73,7 +75,14 @@ final class EnvoyProcess: Sendable {
     try? FileManager.default.removeItem(at: folder)
   }
 
-  private func launch(_ arguments: [String]) throws {
+  /// A process on its way to another thread, which alone uses it until it runs.
+  private struct Started: @unchecked Sendable {
+    let process: Process
+
+    init(_ process: Process) { self.process = process }
+  }
+
+  private func launch(_ arguments: [String]) async throws {
     guard let binary = Self.binary else { throw Failure.missing }
     let process = Process()
     process.executableURL = URL(filePath: binary)
@@ -85,13 +94,17 @@ final class EnvoyProcess: Sendable {
       ]
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
-    // A child inherits the thread's blocked signals, and Envoy is told to end by one.
-    var none = sigset_t()
-    var former = sigset_t()
-    sigemptyset(&none)
-    pthread_sigmask(SIG_SETMASK, &none, &former)
-    defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
-    try process.run()
+    let started = Started(process)
+    // Envoy asks the kernel for SIGTERM when the thread that started it ends: take one that stays.
+    try await Loopback.group.next().submit {
+      // A child inherits the thread's blocked signals, and Envoy is told to end by one.
+      var none = sigset_t()
+      var former = sigset_t()
+      sigemptyset(&none)
+      pthread_sigmask(SIG_SETMASK, &none, &former)
+      defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
+      try started.process.run()
+    }.get()
     processes.withLock { $0.append(process) }
   }
 
