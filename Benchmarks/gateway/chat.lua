@@ -15,7 +15,7 @@ end
 
 done = function(summary, latency)
   local errors = summary.errors
-  io.write(string.format("RESULT %.1f %d %d %d\n",
-    summary.requests / summary.duration * 1e6, latency:percentile(50), latency:percentile(99),
+  io.write(string.format("RESULT %d %.1f %d %d %d\n",
+    summary.requests, summary.requests / summary.duration * 1e6, latency:percentile(50), latency:percentile(99),
     errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end

@@ -6,8 +6,8 @@
 #   GATEWAY=path/to/glidepath-gateway          # else it is built
 #
 # Everything runs on this machine: load, Envoy, picker, and three endpoints that are a third Envoy's
-# fixed answers. Plain Envoy and picker take turns, so that both meet the same neighbours. Needs wrk
-# and python3.
+# fixed answers. Plain Envoy and picker take turns, so that both meet the same neighbours; processor
+# time per request says the most where there are any. Needs wrk and python3.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -86,10 +86,25 @@ start_gateway() { # ENDPOINT-PORT...
   processes+=("$gateway_process")
 }
 
-# PATH... -> Markdown rows of the medians over the repeats
-load() { # NAME PORT CONNECTIONS
+# The processor time that a process has used, ms.
+processor_time() {
+  awk -v tick="$(getconf CLK_TCK)" '{ print ($14 + $15) * 1000 / tick }' "/proc/$1/stat"
+}
+
+# One run of wrk: appends name, connections, and what chat.lua and the processes' clocks say.
+load() { # NAME PORT CONNECTIONS ENVOY-PROCESS
+  local envoy_before gateway_before
+  envoy_before=$(processor_time "$4")
+  gateway_before=$(processor_time "$gateway_process")
   PROMPT_BYTES=$prompt_bytes wrk -t1 -c"$3" -d"${seconds}s" -s Benchmarks/gateway/chat.lua \
-    "http://127.0.0.1:$2/v1/chat/completions" | sed -n "s/^RESULT /$1 $3 /p" >>"$work/results"
+    "http://127.0.0.1:$2/v1/chat/completions" >"$work/wrk"
+  awk -v name="$1" -v connections="$3" \
+    -v envoy="$(processor_time "$4")" -v envoy_before="$envoy_before" \
+    -v gateway="$(processor_time "$gateway_process")" -v gateway_before="$gateway_before" '
+    $1 == "RESULT" {
+      print name, connections, $3, $4, $5, $6, (envoy - envoy_before) * 1000 / $2,
+        (gateway - gateway_before) * 1000 / $2
+    }' "$work/wrk" >>"$work/results"
 }
 
 endpoints >"$work/endpoints-envoy.yaml"
@@ -104,8 +119,8 @@ await "http://127.0.0.1:$picked/v1/models"
 
 for count in $connections; do
   for _ in $(seq "$repeats"); do
-    load plain "$plain" "$count"
-    load picker "$picked" "$count"
+    load plain "$plain" "$count" "${processes[2]}"
+    load picker "$picked" "$count" "${processes[3]}"
   done
 done
 

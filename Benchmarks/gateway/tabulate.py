@@ -17,18 +17,19 @@ def milliseconds(microseconds):
 
 
 results = rows(sys.argv[1], 2)
-print("| connections | | requests/s | p50 ms | p99 ms | errors |")
-print("|---|---|---|---|---|---|")
+print("| connections | | requests/s | p50 ms | p99 ms | errors | Envoy µs/request | picker µs/request |")
+print("|---|---|---|---|---|---|---|---|")
 for count in sorted({int(key[1]) for key in results}):
     plain, picker = results["plain", str(count)], results["picker", str(count)]
-    for name, (rate, p50, p99, errors) in (("Envoy alone", plain), ("with the picker", picker)):
+    for name, row in (("Envoy alone", plain), ("with the picker", picker)):
+        rate, p50, p99, errors, envoy_time, picker_time = row
         print(
             f"| {count} | {name} | {rate:.0f} | {milliseconds(p50)} | {milliseconds(p99)} "
-            f"| {errors:.0f} |"
+            f"| {errors:.0f} | {envoy_time:.0f} | {picker_time:.0f} |"
         )
     print(
         f"| {count} | added | | {milliseconds(picker[1] - plain[1])} "
-        f"| {milliseconds(picker[2] - plain[2])} | |"
+        f"| {milliseconds(picker[2] - plain[2])} | | {picker[4] - plain[4]:.0f} | |"
     )
 
 streams = rows(sys.argv[2], 1)
