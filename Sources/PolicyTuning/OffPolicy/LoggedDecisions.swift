@@ -151,3 +151,12 @@ public struct LoggedDecisions: Sendable {
     }
   }
 }
+
+extension LoggedDecisions {
+  /// Decisions made elsewhere, by time.
+  init(rows: [Row], policies: [NamedPolicy], requestCount: Int) {
+    self.rows = rows
+    self.policies = policies
+    self.requestCount = requestCount
+  }
+}
