@@ -28,10 +28,12 @@ enum Format {
     return (isSigned && share > 0 ? "+" : "") + fixed(share * 100, 1) + " %"
   }
 
-  /// A gain and its 95 % interval.
+  /// A gain and its 95 % interval: a share of a latency, or points of a share.
   static func gain(_ comparison: PairedComparison) -> String {
-    "\(percent(comparison.gain, isSigned: true)) "
-      + "(\(percent(comparison.lower, isSigned: true)) to "
-      + "\(percent(comparison.upper, isSigned: true)))"
+    let unit = comparison.metric.isHigherBetter ? " points" : " %"
+    let numbers = [comparison.gain, comparison.lower, comparison.upper].map {
+      ($0 > 0 && $0.isFinite ? "+" : "") + fixed($0 * 100, 1)
+    }
+    return "\(numbers[0])\(unit) (\(numbers[1]) to \(numbers[2]))"
   }
 }
