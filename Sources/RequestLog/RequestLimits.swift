@@ -84,7 +84,10 @@ struct RequestValidator: Sendable {
       throw Rejection(.inputTokens, .missing)
     }
     guard row.status == 200 else { return }
-    if row.ttftMilliseconds.isNaN, required.contains(.ttft) { throw Rejection(.ttft, .missing) }
+    // An answer that is not streamed has no first token that a gateway could see.
+    if row.ttftMilliseconds.isNaN, row.stream != 0, required.contains(.ttft) {
+      throw Rejection(.ttft, .missing)
+    }
     if row.e2eMilliseconds.isNaN, required.contains(.e2e) { throw Rejection(.e2e, .missing) }
   }
 

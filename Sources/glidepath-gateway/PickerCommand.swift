@@ -50,6 +50,7 @@ struct PickerServer: Service {
         picker: runtime.picker,
         configuration: ExternalProcessorServer.Configuration(
           host: configuration.data.address, port: configuration.data.port,
+          healthPort: configuration.data.healthPort,
           maximumBodyBytes: configuration.limits.maximumBodyBytes),
         isReady: { runtime.readiness.isReady })
     } catch {

@@ -10,8 +10,10 @@ struct Glidepath: ParsableCommand {
       EXIT CODES
         0   done; for `retrain`: the challenger was promoted
         1   failed: a file, the store or a fit; the message says what to do
-        3   `retrain`, `promote`: the challenger was rejected, the champion stays
-        4   `retrain`: the data were refused, the champion stays
+        3   `retrain`, `promote`: the challenger was rejected, the champion stays;
+            `tune`: no policy is surely better, keep yours
+        4   `retrain`: the data were refused, the champion stays;
+            `tune`: the simulation is not proved, no advice
         5   `retrain`: too few requests to judge, the champion stays
         64  wrong usage
       """,
@@ -21,7 +23,7 @@ struct Glidepath: ParsableCommand {
       EvaluateCommand.self,
       PredictCommand.self, InspectCommand.self, ExplainCommand.self, PromoteCommand.self,
       RollbackCommand.self, HistoryCommand.self, WatchCommand.self, DoctorCommand.self,
-      PruneCommand.self,
+      PruneCommand.self, TuneCommand.self, SimulateCommand.self,
     ])
 }
 

@@ -6,6 +6,7 @@ extension EndToEnd {
   @Suite struct NotebookTests {
     static let notebooks = [
       "01-first-model.md", "02-reading-the-accuracy-report.md", "03-a-bad-night.md",
+      "04-tune.md",
     ]
 
     @Test(arguments: notebooks)
