@@ -37,7 +37,7 @@ test: setup lint modules ## Lint, check the module map, run all tests.
 	  $(SWIFT) test --skip-build --filter GlidepathTests
 
 lint: ## Check the format of every Swift file.
-	$(FORMAT) lint --strict $(FORMAT_FLAGS) $(SWIFT_FILES)
+	@$(FORMAT) lint --strict $(FORMAT_FLAGS) $(SWIFT_FILES)
 
 modules: setup ## Check who imports whom against Sources/README.md.
 	@.ci/check-modules.sh
