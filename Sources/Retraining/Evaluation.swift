@@ -20,9 +20,11 @@ public enum Evaluation {
     let other = try champion.map {
       try evaluatedModel($0, name: "champion", Judgement($0, log: log, range: rows))
     }
-    return try Report.build(
+    var report = try Report.build(
       requests: judgement.requests, challenger: evaluated, champion: other,
       baseline: baseline(log, rows), title: "Accuracy of \(name)")
+    report.isEvaluation = true
+    return report
   }
 
   static func evaluatedModel(

@@ -146,9 +146,9 @@ public struct EndpointLoad: Sendable {
 
   mutating func observe(_ snapshot: EngineSnapshot?) { self.snapshot = snapshot }
 
-  mutating func replaceEngine(with model: EngineModel) {
+  mutating func replaceEngine(with model: EngineModel, stepModel: StepModel) {
     isAheadCurrent = false
-    engine.replace(with: model)
+    engine.replace(with: model, stepModel: stepModel)
   }
 
   /// Tells how many requests the pool's other endpoints decode; used from the next step on.

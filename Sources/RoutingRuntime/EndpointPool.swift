@@ -131,7 +131,8 @@ public struct EndpointPool: Sendable {
       if let name = names[index] {
         let place = newer.group(endpoint: name.endpoint, accelerator: name.accelerator)
         groups[index] = place.group
-        endpoints[index].replaceEngine(with: newer.model.engines[place.engine])
+        endpoints[index].replaceEngine(
+          with: newer.model.engines[place.engine], stepModel: newer.stepModels[place.engine])
       } else if groups[index] > newer.model.groups.count {
         groups[index] = 0
       }

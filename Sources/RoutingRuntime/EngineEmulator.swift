@@ -75,8 +75,8 @@ public struct EngineEmulator: Sendable {
   }
 
   /// Runs on as `engine`: what is queued and running stays, from the next step on at its speed.
-  mutating func replace(with engine: EngineModel) {
-    stepModel = StepModel(coefficients: engine.stepCoefficients)
+  mutating func replace(with engine: EngineModel, stepModel compiled: StepModel) {
+    stepModel = compiled
     tokenBudget = max(engine.tokenBudget, 1)
     maximumSequences = max(engine.maximumSequences, 1)
     uplinkMilliseconds = engine.uplinkMilliseconds

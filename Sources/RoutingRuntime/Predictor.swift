@@ -91,6 +91,8 @@ public final class Predictor: Sendable {
   private let supportedRanges: [SupportedRange]
   /// The features that terms use, in order.
   let usedFeatures: [Feature]
+  /// The compiled step models of the model's engines, shared by all endpoints that run them.
+  let stepModels: [StepModel]
 
   /// A feature that some term uses, and the values for which the model may be trusted.
   private struct SupportedRange: Sendable {
@@ -109,6 +111,7 @@ public final class Predictor: Sendable {
     self.supportedRanges = supportedRanges
     let terms = model.ttft.terms + model.tpot.terms
     let used = Set(terms.flatMap { [$0.first.feature] + ($0.second.map { [$0.feature] } ?? []) })
+    stepModels = model.engines.map { StepModel(coefficients: $0.stepCoefficients) }
     usedFeatures = used.sorted().compactMap(Feature.init(rawValue:))
   }
 

@@ -98,6 +98,17 @@ import Testing
     #expect(text.contains("new tokens × decode batch"))
   }
 
+  @Test func anEvaluationPromisesNoPromotion() throws {
+    var report = try report()
+    #expect(report.markdown().contains("exit code"))
+    report.isEvaluation = true
+    for page in [report.markdown(), report.html()] {
+      #expect(!page.contains("exit code") && !page.contains("Promoted"))
+      #expect(page.contains("Holds its own against the other model"))
+    }
+    #expect(try Report(json: report.json()) == report)
+  }
+
   @Test func aBlockWithoutAnyOutcomeStillMakesAPage() throws {
     var requests = Array(block.requests.prefix(30))
     for row in requests.indices {

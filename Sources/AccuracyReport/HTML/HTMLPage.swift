@@ -119,7 +119,8 @@ struct HTMLPage {
 /// Sentences that HTML and Markdown share.
 enum Wording {
   static func verdict(_ report: Report) -> String {
-    switch report.decision.outcome {
+    if report.isEvaluation == true { return evaluation(report) }
+    return switch report.decision.outcome {
     case .promoted:
       report.champion == nil ? "Promoted: the first model" : "Promoted: replaces the champion"
     case .challengerRejected:
@@ -127,6 +128,16 @@ enum Wording {
         ? "Rejected: no better than a constant" : "Rejected: the champion stays"
     case .dataRefused: "Refused: the log is not to be trusted"
     case .tooLittleData: "Undecided: too few requests to judge"
+    }
+  }
+
+  private static func evaluation(_ report: Report) -> String {
+    let other = report.champion == nil ? "a constant predictor" : "the other model"
+    return switch report.decision.outcome {
+    case .promoted: "Holds its own against \(other)"
+    case .challengerRejected: "Worse than \(other)"
+    case .dataRefused: "The log is not to be trusted"
+    case .tooLittleData: "Too few requests to judge"
     }
   }
 

@@ -15,7 +15,7 @@ struct MarkdownPage {
     return """
       # \(Self.plain(report.title)): \(Self.plain(report.challenger.name))
 
-      **\(Wording.verdict(report))** (exit code \(report.decision.outcome.rawValue))
+      **\(Wording.verdict(report))**\(exitCode)
 
       \(reasons)
 
@@ -23,6 +23,10 @@ struct MarkdownPage {
       (\(Text.count(block.censoredCount)) without a latency), \
       \(Text.minute(block.firstNanoseconds)) to \(Text.minute(block.lastNanoseconds)) UTC.
       """
+  }
+
+  private var exitCode: String {
+    report.isEvaluation == true ? "" : " (exit code \(report.decision.outcome.rawValue))"
   }
 
   private var comparison: String {

@@ -11,8 +11,10 @@ public struct Report: Sendable, Codable, Hashable {
   public var title: String
   /// What the models were judged on.
   public var block: JudgedBlock
-  /// What the gate decided.
+  /// What the gate decided, or would decide.
   public var decision: GateDecision
+  /// Whether nothing is promoted by it: a model was judged, not a night; nil means no.
+  public var isEvaluation: Bool?
   /// The new model.
   public var challenger: ModelEvaluation
   /// The serving model; nil on the first run.
