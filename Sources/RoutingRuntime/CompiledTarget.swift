@@ -64,8 +64,6 @@ struct CompiledTarget: Sendable {
   let calibrations: Coefficients
   /// Per group, then per term.
   private let coefficients: [Coefficients]
-  /// The pool's coefficients by term, then by head, for a batch.
-  let laneCoefficients: [Double]
   /// The factor by which each group scales all terms; `nil` where a group scales them differently.
   let groupScales: [Double]?
 
@@ -92,9 +90,6 @@ struct CompiledTarget: Sendable {
       }
     }
     coefficients = all
-    laneCoefficients = target.terms.indices.flatMap { term in
-      target.heads.prefix(5).map { $0.coefficients[term] }
-    }
     self.groupScales = Self.uniform(groupScales, termCount: target.terms.count)
   }
 

@@ -59,9 +59,8 @@ public struct EndpointPool: Sendable {
   private(set) var tpotCorrection = LiveCorrection(.none)
   /// What batches read; written when a batch finds it out of date.
   var columns = LaneColumns()
-  /// The features and terms of the group of endpoints at hand; kept for their memory.
-  var laneFeatures = [Lanes](repeating: Lanes(repeating: 0), count: Feature.count)
-  var laneTerms = [Lanes]()
+  /// What batches work in; kept for its memory.
+  var laneSlots = [Lanes]()
   var laneMatches = [Lanes]()
   var expectations = [LaneExpectation]()
   private var row = [Double](repeating: 0, count: Feature.count)

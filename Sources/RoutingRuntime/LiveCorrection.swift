@@ -89,35 +89,20 @@ struct LiveCorrection: Sendable {
     exp2((epoch - time) / max(model.halfLifeMilliseconds, 1))
   }
 
-  /// Corrects the heads of eight endpoints, as ``corrected(_:endpoint:regime:at:)`` does one.
+  /// What multiplies the levels of eight endpoints, by load regime.
+  var laneLevels: LaneLevels { LaneLevels(levelFactors) }
+
+  /// The factors of eight endpoints.
   ///
-  /// - Parameters:
-  ///   - logarithms: Of the endpoints' factors, now.
-  ///   - pending: Requests without a first token.
-  func correct(_ heads: inout LaneHeads, logarithms: Lanes, pending: Lanes) {
-    heads.p90 = larger(heads.p90, heads.p50)
-    heads.p95 = larger(heads.p95, heads.p90)
-    heads.p99 = larger(heads.p99, heads.p95)
-    var factor = Lanes(repeating: 1)
+  /// - Parameter logarithms: Of the factors, now.
+  @inline(__always)
+  static func factors(logarithms: Lanes) -> Lanes? {
     let outside =
-      larger(logarithms - Self.deadZone, Lanes(repeating: 0))
-      + smaller(logarithms + Self.deadZone, Lanes(repeating: 0))
-    if any(outside .!= 0) {
-      for lane in 0..<8 where outside[lane] != 0 { factor[lane] = exp(outside[lane]) }
-    }
-    let (isQueued, isCrowded) = (pending .>= 1, pending .>= 5)
-    func level(_ index: Int) -> Lanes {
-      var factors = Lanes(repeating: levelFactors[0][index])
-      factors.replace(with: levelFactors[1][index], where: isQueued)
-      factors.replace(with: levelFactors[2][index], where: isCrowded)
-      return factors * factor
-    }
-    heads.mean *= factor
-    heads.p50 *= level(1)
-    heads.p90 *= level(2)
-    heads.p95 *= level(3)
-    heads.p99 *= level(4)
-    heads.raise(to: Predictor.floorMilliseconds)
+      larger(logarithms - deadZone, all(0)) + smaller(logarithms + deadZone, all(0))
+    guard largest(larger(outside, 0 - outside)) > 0 else { return nil }
+    var factors = all(1)
+    for lane in 0..<8 where outside[lane] != 0 { factors[lane] = exp(outside[lane]) }
+    return factors
   }
 
   /// Learns from an outcome.

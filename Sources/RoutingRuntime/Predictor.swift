@@ -68,6 +68,13 @@ public struct Prediction: Sendable, Hashable {
   }
 }
 
+/// A feature that some term uses, and the values for which the model may be trusted.
+struct SupportedRange: Sendable {
+  var feature: Int
+  var low: Double
+  var high: Double
+}
+
 /// A model compiled for evaluation; immutable, so that it can be shared and swapped.
 ///
 /// A class, so that handing it on costs one reference and not one for each array of the model.
@@ -89,17 +96,10 @@ public final class Predictor: Sendable {
   let ttft: CompiledTarget
   let tpot: CompiledTarget
   private let supportedRanges: [SupportedRange]
-  /// The features that terms use, in order.
-  let usedFeatures: [Feature]
+  /// The same model, for batches.
+  let lanes: LaneProgram
   /// The compiled step models of the model's engines, shared by all endpoints that run them.
   let stepModels: [StepModel]
-
-  /// A feature that some term uses, and the values for which the model may be trusted.
-  private struct SupportedRange: Sendable {
-    var feature: Int
-    var low: Double
-    var high: Double
-  }
 
   private init(
     model: GlideModel, ttft: CompiledTarget, tpot: CompiledTarget,
@@ -112,7 +112,9 @@ public final class Predictor: Sendable {
     let terms = model.ttft.terms + model.tpot.terms
     let used = Set(terms.flatMap { [$0.first.feature] + ($0.second.map { [$0.feature] } ?? []) })
     stepModels = model.engines.map { StepModel(coefficients: $0.stepCoefficients) }
-    usedFeatures = used.sorted().compactMap(Feature.init(rawValue:))
+    lanes = LaneProgram(
+      model, ranges: supportedRanges,
+      features: used.sorted().compactMap(Feature.init(rawValue:)))
   }
 
   /// Compiles `model`, or says why it cannot be used.
@@ -193,16 +195,6 @@ public final class Predictor: Sendable {
       if x > ranges[index].high || x < ranges[index].low { return true }
     }
     return false
-  }
-
-  /// Of eight endpoints, those for which a used feature lies outside its training range.
-  func isExtrapolating(_ features: [Lanes]) -> SIMDMask<SIMD8<Int64>> {
-    var outside = SIMDMask<SIMD8<Int64>>(repeating: false)
-    for range in supportedRanges {
-      let x = features[range.feature]
-      outside .|= (x .> range.high) .| (x .< range.low)
-    }
-    return outside
   }
 
   /// The uncorrected medians of the whole pool's model, ms.

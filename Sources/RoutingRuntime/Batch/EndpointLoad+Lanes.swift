@@ -2,84 +2,96 @@ internal import Glibc
 
 extension EndpointLoad {
   /// Writes what a batch needs to know of this endpoint, as of `time`.
-  mutating func write(into columns: inout LaneColumns, _ endpoint: Int, at time: Double) {
+  ///
+  /// - Parameters:
+  ///   - rows: Of the endpoint's group.
+  ///   - lane: The endpoint's place in it.
+  ///   - epoch: The time to which fading sums are scaled.
+  mutating func write(
+    into rows: inout MutableSpan<Lanes>, _ lane: Int, epoch: Double, at time: Double
+  ) {
     // Any prompt: what is kept of the queue does not depend on it.
     _ = forecast(RequestShape(promptTokens: 1), at: time)
-    writeEngine(into: &columns, endpoint, at: time)
-    writeEvents(into: &columns, endpoint)
+    writeEngine(into: &rows, lane, at: time)
+    writeSteps(into: &rows, lane)
+    writeSums(into: &rows, lane, epoch: epoch)
+    writeEvents(into: &rows, lane)
   }
 
-  private func writeEngine(into columns: inout LaneColumns, _ endpoint: Int, at time: Double) {
+  private func writeEngine(into rows: inout MutableSpan<Lanes>, _ lane: Int, at time: Double) {
     let engine = ahead
     let queue = forecaster.cached
     let arrival = time + engine.uplinkMilliseconds
-    func set(_ column: LaneColumn, _ value: Double) { columns.set(column, value, endpoint) }
-    set(.uplink, engine.uplinkMilliseconds)
-    set(.downlink, engine.downlinkMilliseconds)
-    set(.isBusy, engine.isBusy ? 1 : 0)
-    set(.stepStart, engine.isBusy ? engine.stepStart : 0)
-    set(.stepEnd, engine.isBusy ? engine.stepEnd : 0)
+    rows.set(.uplink, engine.uplinkMilliseconds, lane)
+    rows.set(.links, engine.uplinkMilliseconds + engine.downlinkMilliseconds, lane)
+    rows.set(.isBusy, engine.isBusy ? 1 : 0, lane)
+    rows.set(.stepStart, engine.isBusy ? engine.stepStart : 0, lane)
+    rows.set(.stepEnd, engine.isBusy ? engine.stepEnd : 0, lane)
     // An idle engine and one whose step is awaited stay as they are until an event.
     let moves = engine.isBusy && engine.stepEnd > arrival && !engine.awaitsFirstToken
-    set(.validUntil, moves ? engine.stepEnd : .infinity)
-    set(.afterEnd, engine.isBusy ? queue.start - engine.expectedStepEnd(at: arrival) : 0)
-    set(.blur, 0.02 * (1 + engine.stepsSinceBoundary).squareRoot())
-    set(.slot, queue.slotMilliseconds)
-    set(.queuedTokens, queue.queuedTokens)
-    set(.slowness, engine.slowness)
-    set(.lastBoundary, engine.lastBoundary)
+    rows.set(.validUntil, moves ? engine.stepEnd : .infinity, lane)
+    rows.set(.afterEnd, engine.isBusy ? queue.start - engine.expectedStepEnd(at: arrival) : 0, lane)
+    rows.set(.blur, 0.02 * (1 + engine.stepsSinceBoundary).squareRoot(), lane)
+    rows.set(.slot, queue.slotMilliseconds, lane)
+    rows.set(.queuedTokens, queue.queuedTokens, lane)
+    rows.set(.slowness, engine.slowness, lane)
+    rows.set(.lastBoundary, engine.lastBoundary, lane)
+  }
 
+  private func writeSteps(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
+    let engine = ahead
+    let queue = forecaster.cached
     let step = queue.step
     let model = engine.stepModel
     let later = step.decodingRequests + queue.finishedPrompts
     let others = model.perOther * step.otherDecodingRequests
-    set(.budget, queue.budget)
-    set(.laterBudget, max(engine.tokenBudget - later, 1))
-    set(.batch, step.decodingRequests)
-    set(.laterBatch, later)
-    set(.context, step.contextTokens)
-    set(.laterContext, step.contextTokens + step.decodingRequests + queue.finishedPromptTokens)
-    set(.tokens, step.prefillTokens)
-    set(.attention, step.attention)
-    set(.base, model.decode(step.decodingRequests) + model.perContext * step.contextTokens + others)
-    set(.laterBase, model.decode(later) + others)
-    set(.decodeBase, model.decode(later + 1) + others)
-    set(.tokenSlope, model.perToken + model.perDecodingToken * step.decodingRequests)
-    set(.laterTokenSlope, model.perToken + model.perDecodingToken * later)
-    set(.perContext, model.perContext)
-    set(.perAttention, model.perAttention)
-    set(.anyPrefill, model.anyPrefill)
-    for (index, column) in LaneColumn.knots.enumerated() { set(column, model.knot(index)) }
+    rows.set(.budget, queue.budget, lane)
+    rows.set(.laterBudget, max(engine.tokenBudget - later, 1), lane)
+    rows.set(.laterBatch, later, lane)
+    rows.set(
+      .laterContext, step.contextTokens + step.decodingRequests + queue.finishedPromptTokens, lane)
+    rows.set(.tokens, step.prefillTokens, lane)
+    rows.set(.attention, step.attention, lane)
+    rows.set(
+      .base, model.decode(step.decodingRequests) + model.perContext * step.contextTokens + others,
+      lane)
+    rows.set(.laterBase, model.decode(later) + others, lane)
+    rows.set(.decodeBase, model.decode(later + 1) + others, lane)
+    rows.set(.tokenSlope, model.perToken + model.perDecodingToken * step.decodingRequests, lane)
+    rows.set(.laterTokenSlope, model.perToken + model.perDecodingToken * later, lane)
+    rows.set(.perContext, model.perContext, lane)
+    rows.set(.perAttention, model.perAttention, lane)
+    rows.set(.anyPrefill, model.anyPrefill, lane)
+    for (index, column) in LaneColumn.knots.enumerated() {
+      rows.set(column, model.knot(index), lane)
+    }
   }
 
-  private func writeEvents(into columns: inout LaneColumns, _ endpoint: Int) {
-    func set(_ column: LaneColumn, _ value: Double) { columns.set(column, value, endpoint) }
-    let epoch = columns.epoch
+  private func writeSums(into rows: inout MutableSpan<Lanes>, _ lane: Int, epoch: Double) {
     func scaled(_ sum: DecayedSum, _ halfLife: Double) -> Double {
       sum.value * exp2((sum.time - epoch) / halfLife)
     }
-    set(.fastWork, scaled(fastWork, Self.fastHalfLife))
-    set(.work, scaled(work, Self.halfLife))
-    set(.slowWork, scaled(slowWork, Self.slowHalfLife))
-    set(.mediumWork, scaled(mediumWork, Self.mediumHalfLife))
-    set(.latestSum, scaled(latestTPOTSum, Self.latestHalfLife))
-    set(.latestCount, scaled(latestTPOTCount, Self.latestHalfLife))
-    set(.pending, Double(pendingRequests))
-    set(.decoding, Double(decodingRequests))
-    set(.recentTPOT, recentTPOT.value)
-    set(.recentRatio, recentRatio.value)
-    set(.recentExcess, recentExcess.value)
-    set(.recentOutput, recentOutput.value)
-    set(.averageBatch, averageBatch.value)
-    set(.hasSnapshot, snapshot == nil ? 0 : 1)
-    set(.waiting, snapshot?.waitingRequests ?? Double(pendingRequests))
-    set(.running, snapshot?.runningRequests ?? Double(decodingRequests))
-    set(.usage, snapshot?.kvCacheUsage ?? 0)
-    set(.snapshotTime, snapshot?.time ?? 0)
+    rows.set(.fastWork, scaled(fastWork, Self.fastHalfLife), lane)
+    rows.set(.work, scaled(work, Self.halfLife), lane)
+    rows.set(.slowWork, scaled(slowWork, Self.slowHalfLife), lane)
+    rows.set(.mediumWork, scaled(mediumWork, Self.mediumHalfLife), lane)
+    rows.set(.latestSum, scaled(latestTPOTSum, Self.latestHalfLife), lane)
+    rows.set(.latestCount, scaled(latestTPOTCount, Self.latestHalfLife), lane)
   }
-}
 
-extension LaneColumn {
-  /// The columns of the step model's bends.
-  static let knots: [LaneColumn] = [.knot0, .knot1, .knot2, .knot3, .knot4, .knot5]
+  private func writeEvents(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
+    rows.set(.isUsed, pendingRequests + decodingRequests > 0 ? 1 : 0, lane)
+    rows.set(.pending, Double(pendingRequests), lane)
+    rows.set(.decoding, Double(decodingRequests), lane)
+    rows.set(.recentTPOT, recentTPOT.value, lane)
+    rows.set(.recentRatio, recentRatio.value, lane)
+    rows.set(.recentExcess, recentExcess.value, lane)
+    rows.set(.recentOutput, recentOutput.value, lane)
+    rows.set(.averageBatch, averageBatch.value, lane)
+    rows.set(.hasSnapshot, snapshot == nil ? 0 : 1, lane)
+    rows.set(.waiting, snapshot?.waitingRequests ?? Double(pendingRequests), lane)
+    rows.set(.running, snapshot?.runningRequests ?? Double(decodingRequests), lane)
+    rows.set(.usage, snapshot?.kvCacheUsage ?? 0, lane)
+    rows.set(.snapshotTime, snapshot?.time ?? 0, lane)
+  }
 }

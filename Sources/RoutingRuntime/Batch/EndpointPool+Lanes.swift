@@ -1,10 +1,10 @@
 /// What a batch found for eight endpoints.
 struct LaneExpectation: Sendable {
-  var ttft = Lanes(repeating: 0)
-  var tpot = Lanes(repeating: 0)
-  var emulatedTTFT = Lanes(repeating: 0)
-  var emulatedTPOT = Lanes(repeating: 0)
-  var addedWork = Lanes(repeating: 0)
+  var ttft = all(0)
+  var tpot = all(0)
+  var emulatedTTFT = all(0)
+  var emulatedTPOT = all(0)
+  var addedWork = all(0)
 }
 
 extension EndpointPool {
@@ -29,8 +29,8 @@ extension EndpointPool {
     into predictions: inout [Prediction]
   ) {
     guard let predictor else { return }
-    predictions.removeAll(keepingCapacity: true)
     guard supportsLanes else {
+      predictions.removeAll(keepingCapacity: true)
       for endpoint in endpoints.indices {
         var shape = request
         shape.matchedPrefixTokens =
@@ -39,25 +39,31 @@ extension EndpointPool {
       }
       return
     }
-    read(at: time)
-    let moment = LaneMoment(
-      request, pool: totals(at: time), epoch: columns.epoch, time: time)
-    let fade = ttftCorrection.fade(from: columns.epoch, to: time)
+    predictions.match(count: endpoints.count)
+    let moment = read(predictor, request, need: .all, at: time)
+    // Moved out and back, so that no array is copied.
+    var (slots, sheet): ([Lanes], [Lanes]) = ([], [])
+    swap(&slots, &laneSlots)
+    swap(&sheet, &columns.values)
+    var working = slots.mutableSpan
+    let batch = batch(predictor, moment, need: .all, &working)
+    var results = predictions.mutableSpan
+    let matches = matchedPrefixTokens.span
     for group in 0..<columns.groupCount {
-      var matched = Lanes(repeating: 0)
-      let first = 8 * group
-      let lanes = min(8, endpoints.count - first)
-      for lane in 0..<lanes where first + lane < matchedPrefixTokens.count {
-        matched[lane] = matchedPrefixTokens[first + lane]
-      }
-      load(predictor, matched: matched, moment, group: group)
-      let (ttft, tpot) = heads(predictor, group: group, need: .all, fade: fade)
-      let outside = predictor.isExtrapolating(laneFeatures)
-      for lane in 0..<lanes {
-        predictions.append(
-          Prediction(ttft: ttft[lane], tpot: tpot[lane], isExtrapolating: outside[lane]))
+      let first = group * LaneColumn.count
+      let rows = sheet.span.extracting(first..<first + LaneColumn.count)
+      let matched = Lanes(matches, from: 8 * group)
+      _ = batch.load(rows, matched: matched, &working)
+      let ttft = batch.ttft(rows, working.span)
+      let tpot = batch.tpot(rows, working.span)
+      let outside = batch.isExtrapolating(rows, working.span)
+      for lane in 0..<min(8, results.count - 8 * group) {
+        results[8 * group + lane] = Prediction(
+          ttft: ttft[lane], tpot: tpot[lane], isExtrapolating: outside[lane])
       }
     }
+    swap(&slots, &laneSlots)
+    swap(&sheet, &columns.values)
   }
 
   /// Forecasts `request` on every candidate.
@@ -69,27 +75,33 @@ extension EndpointPool {
     _ request: RequestShape, level: Double, at time: Double, _ candidates: inout [Candidate]
   ) {
     guard let predictor else { return }
-    read(at: time)
-    let moment = LaneMoment(
-      request, pool: totals(at: time), epoch: columns.epoch, time: time)
-    let fade = ttftCorrection.fade(from: columns.epoch, to: time)
+    let need = level <= 0 ? HeadNeed.mean : .all
+    let moment = read(predictor, request, need: need, at: time)
     laneMatches.removeAll(keepingCapacity: true)
-    for _ in 0..<columns.groupCount { laneMatches.append(Lanes(repeating: 0)) }
+    for _ in 0..<columns.groupCount { laneMatches.append(all(0)) }
     for candidate in candidates {
       laneMatches[candidate.endpoint >> 3][candidate.endpoint & 7] = candidate.matchedTokens
     }
     while expectations.count < columns.groupCount { expectations.append(LaneExpectation()) }
+    var (slots, sheet): ([Lanes], [Lanes]) = ([], [])
+    swap(&slots, &laneSlots)
+    swap(&sheet, &columns.values)
+    var working = slots.mutableSpan
+    let batch = batch(predictor, moment, need: need, &working)
     for group in 0..<columns.groupCount {
-      let forecast = load(predictor, matched: laneMatches[group], moment, group: group)
-      let (ttft, tpot) = heads(
-        predictor, group: group, need: level <= 0 ? .mean : .all, fade: fade)
-      expectations[group].ttft = ttft.deciding(level)
-      expectations[group].tpot = tpot.deciding(level)
-      expectations[group].emulatedTTFT = forecast.queue + forecast.prefill
-      expectations[group].emulatedTPOT = forecast.decodeStep
-      expectations[group].addedWork = larger(
-        Lanes(repeating: 0), forecast.prefill - forecast.decodeStep)
+      let first = group * LaneColumn.count
+      let rows = sheet.span.extracting(first..<first + LaneColumn.count)
+      let forecast = batch.load(rows, matched: laneMatches[group], &working)
+      var found = LaneExpectation()
+      found.ttft = batch.ttft(rows, working.span).deciding(level)
+      found.tpot = batch.tpot(rows, working.span).deciding(level)
+      found.emulatedTTFT = forecast.queue + forecast.prefill
+      found.emulatedTPOT = forecast.decodeStep
+      found.addedWork = larger(all(0), forecast.prefill - forecast.decodeStep)
+      expectations[group] = found
     }
+    swap(&slots, &laneSlots)
+    swap(&sheet, &columns.values)
     for index in candidates.indices {
       candidates[index].forecast = laneExpectation(candidates[index].endpoint)
     }
@@ -103,71 +115,92 @@ extension EndpointPool {
     result.emulatedTTFT = expectations[group].emulatedTTFT[lane]
     result.emulatedTPOT = expectations[group].emulatedTPOT[lane]
     result.addedWork = expectations[group].addedWork[lane]
-    result.pending = columns[group, .pending][lane]
-    result.decoding = columns[group, .decoding][lane]
+    result.pending = Double(endpoints[endpoint].pendingRequests)
+    result.decoding = Double(endpoints[endpoint].decodingRequests)
     return result
   }
 
   // MARK: - Steps
 
-  /// Writes the rows that are out of date at `time`.
-  private mutating func read(at time: Double) {
+  /// Writes the rows, and the sums kept for them, that are out of date at `time`.
+  private mutating func read(
+    _ predictor: Predictor, _ request: RequestShape, need: HeadNeed, at time: Double
+  ) -> LaneMoment {
+    let program = predictor.lanes
+    while laneSlots.count < program.slotCount { laneSlots.append(all(0)) }
     columns.moveEpoch(near: time)
     for group in 0..<columns.groupCount {
-      var bits = columns.unread(group: group, at: time)
-      guard bits != 0 else { continue }
-      while bits != 0 {
-        let endpoint = 8 * group + bits.trailingZeroBitCount
-        bits &= bits - 1
-        endpoints[endpoint].write(into: &columns, endpoint, at: time)
-        writeCorrections(endpoint)
-      }
-      columns.markRead(group: group)
+      let bits = columns.unread(group: group, at: time)
+      guard bits != 0 || columns.groups[group].kept < need else { continue }
+      read(predictor, group: group, bits: bits, need: need, at: time)
+      if bits != 0 { columns.markRead(group: group) }
+      columns.groups[group].kept = need
+    }
+    return LaneMoment(request, pool: totals(at: time), epoch: columns.epoch, time: time)
+  }
+
+  /// Writes the rows of a group that are marked in `bits`, and the sums kept for all its rows.
+  private mutating func read(
+    _ predictor: Predictor, group: Int, bits: UInt8, need: HeadNeed, at time: Double
+  ) {
+    var (slots, sheet): ([Lanes], [Lanes]) = ([], [])
+    swap(&slots, &laneSlots)
+    swap(&sheet, &columns.values)
+    let first = group * LaneColumn.count
+    var values = sheet.mutableSpan
+    var rows = values._mutatingExtracting(first..<first + LaneColumn.count)
+    var left = bits
+    while left != 0 {
+      let lane = left.trailingZeroBitCount
+      left &= left - 1
+      endpoints[8 * group + lane].write(into: &rows, lane, epoch: columns.epoch, at: time)
+      writeCorrections(predictor, 8 * group + lane, into: &rows)
+    }
+    var working = slots.mutableSpan
+    predictor.lanes.keep(&rows, need: need, &working)
+    swap(&slots, &laneSlots)
+    swap(&sheet, &columns.values)
+  }
+
+  private func writeCorrections(
+    _ predictor: Predictor, _ endpoint: Int, into rows: inout MutableSpan<Lanes>
+  ) {
+    let (lane, epoch, group) = (endpoint & 7, columns.epoch, groups[endpoint])
+    rows.set(.ttftLogarithm, ttftCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
+    rows.set(.tpotLogarithm, tpotCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
+    rows.set(.ttftScale, predictor.ttft.groupScales?[group] ?? 1, lane)
+    rows.set(.tpotScale, predictor.tpot.groupScales?[group] ?? 1, lane)
+  }
+
+  private func batch(
+    _ predictor: Predictor, _ moment: LaneMoment, need: HeadNeed,
+    _ slots: inout MutableSpan<Lanes>
+  ) -> LaneBatch {
+    LaneBatch(
+      predictor.lanes, moment, need: need,
+      fade: ttftCorrection.fade(from: columns.epoch, to: moment.time), ttft: ttftCorrection,
+      tpot: tpotCorrection, &slots)
+  }
+}
+
+extension Lanes {
+  /// Eight values from `first` on; 0 beyond the end.
+  @inline(__always)
+  fileprivate init(_ values: Span<Double>, from first: Int) {
+    self = all(0)
+    for lane in 0..<Swift.max(0, Swift.min(8, values.count - first)) {
+      self[lane] = values[first + lane]
     }
   }
+}
 
-  private mutating func writeCorrections(_ endpoint: Int) {
-    let epoch = columns.epoch
-    columns.set(
-      .ttftLogarithm, ttftCorrection.scaledLogarithm(endpoint, epoch: epoch), endpoint)
-    columns.set(
-      .tpotLogarithm, tpotCorrection.scaledLogarithm(endpoint, epoch: epoch), endpoint)
-    let group = groups[endpoint]
-    columns.set(.ttftScale, predictor?.ttft.groupScales?[group] ?? 1, endpoint)
-    columns.set(.tpotScale, predictor?.tpot.groupScales?[group] ?? 1, endpoint)
-  }
-
-  /// Fills ``laneFeatures`` for a group of endpoints.
-  @discardableResult
-  private mutating func load(
-    _ predictor: Predictor, matched: Lanes, _ moment: LaneMoment, group: Int
-  ) -> LaneForecast {
-    let newTokens = larger(moment.promptTokens - matched, Lanes(repeating: 1))
-    let forecast = LaneForecast(
-      columns, group: group, promptTokens: moment.promptTokens, newTokens: newTokens,
-      at: moment.time)
-    let features = LaneFeatures(
-      columns: columns, group: group, moment: moment, matchedTokens: matched,
-      newTokens: newTokens, forecast: forecast)
-    for feature in predictor.usedFeatures {
-      laneFeatures[Int(feature.rawValue)] = features.value(feature)
+extension [Prediction] {
+  /// Makes room for `count` predictions that are about to be written.
+  fileprivate mutating func match(count: Int) {
+    if self.count > count { removeLast(self.count - count) }
+    let blank = HeadValues(mean: 0, p50: 0, p90: 0, p95: 0, p99: 0)
+    while self.count < count {
+      append(Prediction(ttft: blank, tpot: blank, isExtrapolating: false))
     }
-    return forecast
-  }
-
-  /// - Parameter fade: How much logarithms of corrections have faded; both targets' fade alike.
-  private mutating func heads(
-    _ predictor: Predictor, group: Int, need: HeadNeed, fade: Double
-  ) -> (ttft: LaneHeads, tpot: LaneHeads) {
-    var ttft = predictor.ttft.laneHeads(
-      laneFeatures, scale: columns[group, .ttftScale], for: need, scratch: &laneTerms)
-    var tpot = predictor.tpot.laneHeads(
-      laneFeatures, scale: columns[group, .tpotScale], for: need, scratch: &laneTerms)
-    let pending = columns[group, .pending]
-    ttftCorrection.correct(
-      &ttft, logarithms: columns[group, .ttftLogarithm] * fade, pending: pending)
-    tpotCorrection.correct(
-      &tpot, logarithms: columns[group, .tpotLogarithm] * fade, pending: pending)
-    return (ttft, tpot)
   }
 }

@@ -1,63 +1,70 @@
-/// Eight endpoints side by side.
-typealias Lanes = SIMD8<Double>
-
-/// The larger of each pair; the standard library's `pointwiseMax` takes the lanes one by one.
-@inline(__always)
-func larger(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
-
-/// The smaller of each pair.
-@inline(__always)
-func smaller(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .< a) }
-
 /// What a batch reads of each endpoint, one column each.
 enum LaneColumn: Int, CaseIterable {
   // The emulated engine's running step, and when the next prompt could start after it.
-  case validUntil, uplink, downlink, isBusy, stepStart, stepEnd, blur, afterEnd, slot, queuedTokens
+  case validUntil, uplink, links, isBusy, stepStart, stepEnd, blur, afterEnd, slot, queuedTokens
   // The step that has room for a prompt, and those after it.
-  case budget, laterBudget, base, laterBase, tokenBase, tokenSlope, laterTokenSlope
-  case batch, laterBatch, context, laterContext
+  case budget, laterBudget, base, laterBase, tokenSlope, laterTokenSlope, laterBatch, laterContext
   case attention, tokens, decodeBase, slowness
   // The engine's step model.
-  case perContext, perToken, perAttention, anyPrefill
+  case perContext, perAttention, anyPrefill
   case knot0, knot1, knot2, knot3, knot4, knot5
   // Sums that fade, scaled to the sheet's epoch.
   case fastWork, work, slowWork, mediumWork, latestSum, latestCount
   // What only events change.
-  case pending, decoding, lastBoundary, recentTPOT, recentRatio, recentExcess, recentOutput
+  case pending, decoding, isUsed, lastBoundary, recentTPOT, recentRatio, recentExcess, recentOutput
   case averageBatch, waiting, running, usage, snapshotTime, hasSnapshot
   // The live correction of both targets, scaled to the epoch.
   case ttftLogarithm, tpotLogarithm
   /// The factor by which the endpoint's group scales the terms.
   case ttftScale, tpotScale
+  // Sums of the terms that only events change; of each target five in a row.
+  case ttftMean, ttftP50, ttftP90, ttftP95, ttftP99
+  case tpotMean, tpotP50, tpotP90, tpotP95, tpotP99
+  /// 1 where a feature that only events change lies outside its training range.
+  case isKeptOutside
 
   static let count = LaneColumn.allCases.count
+  /// The columns of the step model's bends.
+  static let knots: [LaneColumn] = [.knot0, .knot1, .knot2, .knot3, .knot4, .knot5]
 }
 
 /// The rows of all endpoints in columns of eight, and which rows must be read anew.
 struct LaneColumns: Sendable {
+  /// How true the rows of eight endpoints are.
+  struct GroupState: Sendable {
+    /// One bit an endpoint: its row is no longer true.
+    var stale: UInt8 = 0
+    /// Which sums of kept terms are true.
+    var kept = HeadNeed.none
+    /// No row ends to be true by itself before this time.
+    var expiry = -Double.infinity
+  }
+
   private(set) var endpointCount = 0
   /// ``groupCount`` × ``LaneColumn/count``, a group's columns together.
-  private var values: [Lanes] = []
-  /// One bit an endpoint: its row is no longer true.
-  private var stale: [UInt8] = []
+  var values: [Lanes] = []
+  var groups: [GroupState] = []
   /// The time to which fading sums are scaled.
   private(set) var epoch = 0.0
 
-  var groupCount: Int { stale.count }
+  var groupCount: Int { groups.count }
 
   mutating func addEndpoint() {
     if endpointCount % 8 == 0 {
-      values.append(contentsOf: repeatElement(Lanes(repeating: 0), count: LaneColumn.count))
-      stale.append(0)
-      // Lanes without an endpoint must come to an end with any prompt.
-      values[(stale.count - 1) * LaneColumn.count + LaneColumn.budget.rawValue] =
-        Lanes(repeating: .infinity)
+      // Lanes without an endpoint never end to be true, and come to an end with any prompt.
+      let first = values.count
+      values.append(contentsOf: repeatElement(all(0), count: LaneColumn.count))
+      values[first + LaneColumn.budget.rawValue] = all(.infinity)
+      values[first + LaneColumn.validUntil.rawValue] = all(.infinity)
+      groups.append(GroupState())
     }
     endpointCount += 1
     markStale(endpointCount - 1)
   }
 
-  mutating func markStale(_ endpoint: Int) { stale[endpoint >> 3] |= 1 << UInt8(endpoint & 7) }
+  mutating func markStale(_ endpoint: Int) {
+    groups[endpoint >> 3].stale |= 1 << UInt8(endpoint & 7)
+  }
 
   mutating func markAllStale() {
     for endpoint in 0..<endpointCount { markStale(endpoint) }
@@ -72,24 +79,23 @@ struct LaneColumns: Sendable {
 
   /// The endpoints of a group, as bits, that must be read anew before they are asked at `time`.
   func unread(group: Int, at time: Double) -> UInt8 {
-    var bits = stale[group]
-    let expired = (self[group, .uplink] + time) .>= self[group, .validUntil]
-    if any(expired) {
-      for lane in 0..<min(8, endpointCount - 8 * group) where expired[lane] {
-        bits |= 1 << UInt8(lane)
-      }
-    }
+    var bits = groups[group].stale
+    guard time >= groups[group].expiry else { return bits }
+    let (uplink, validUntil) = (self[group, .uplink], self[group, .validUntil])
+    for lane in 0..<8 where uplink[lane] + time >= validUntil[lane] { bits |= 1 << UInt8(lane) }
     return bits
   }
 
-  mutating func markRead(group: Int) { stale[group] = 0 }
+  /// The rows of a group are true again; its sums of kept terms are not.
+  mutating func markRead(group: Int) {
+    let earliest = -largest(self[group, .uplink] - self[group, .validUntil])
+    // A little early, since rounding may bring an end forward.
+    groups[group] = GroupState(
+      expiry: earliest.isFinite ? earliest - 1e-9 * max(abs(earliest), 1) : .infinity)
+  }
 
   subscript(group: Int, column: LaneColumn) -> Lanes {
     values[group * LaneColumn.count + column.rawValue]
-  }
-
-  mutating func set(_ column: LaneColumn, _ value: Double, _ endpoint: Int) {
-    values[(endpoint >> 3) * LaneColumn.count + column.rawValue][endpoint & 7] = value
   }
 
   /// 343 of the shortest half-lives: their factor, 2³⁴³, is far from overflow.

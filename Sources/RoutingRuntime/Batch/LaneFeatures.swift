@@ -6,11 +6,12 @@ struct LaneMoment: Sendable {
   let promptTokens: Double
   let maximumTokens: Double
   let pool: PoolTotals
-  /// By how much sums of each half-life have faded since the columns' epoch.
-  let fast: Double
-  let normal: Double
-  let slow: Double
-  let medium: Double
+  /// The rates that sums of each half-life stand for, faded since the columns' epoch.
+  let fastRate: Double
+  let rate: Double
+  let slowRate: Double
+  let mediumRate: Double
+  /// By how much the latest outcomes have faded since then.
   let latest: Double
 
   init(_ request: RequestShape, pool: PoolTotals, epoch: Double, time: Double) {
@@ -19,116 +20,164 @@ struct LaneMoment: Sendable {
     maximumTokens = request.maximumTokens
     self.pool = pool
     func fade(_ halfLife: Double) -> Double { exp2((epoch - time) / halfLife) }
-    fast = fade(EndpointLoad.fastHalfLife)
-    normal = fade(EndpointLoad.halfLife)
-    slow = fade(EndpointLoad.slowHalfLife)
-    medium = fade(EndpointLoad.mediumHalfLife)
+    func rate(_ halfLife: Double) -> Double {
+      fade(halfLife) * 0.693_147_180_559_945_3 / halfLife
+    }
+    fastRate = rate(EndpointLoad.fastHalfLife)
+    self.rate = rate(EndpointLoad.halfLife)
+    slowRate = rate(EndpointLoad.slowHalfLife)
+    mediumRate = rate(EndpointLoad.mediumHalfLife)
     latest = fade(EndpointLoad.latestHalfLife)
+  }
+
+  /// A feature that all endpoints share.
+  func shared(_ feature: Feature) -> Double {
+    switch feature {
+    case .promptTokens: promptTokens
+    case .maximumTokens: maximumTokens
+    case .isMaximumKnown: maximumTokens > 0 ? 1 : 0
+    case .poolArrivalWork: min(pool.arrivalWork, 2)
+    case .poolArrivalWorkFast: min(pool.arrivalWorkFast, 2)
+    case .poolRecentExcess: pool.recentExcess
+    case .poolDecodingPerEndpoint: pool.decodingRequests / pool.endpointCount
+    case .poolQueuedPerEndpoint: pool.pendingRequests / pool.endpointCount
+    default: 0
+    }
   }
 }
 
-/// The features of one request on eight endpoints: those that a model uses.
-struct LaneFeatures {
-  let columns: LaneColumns
-  let group: Int
-  let moment: LaneMoment
-  let matchedTokens: Lanes
-  let newTokens: Lanes
-  let forecast: LaneForecast
+/// Families of moving features: each is computed only for models that use it.
+struct LaneNeeds: OptionSet, Sendable {
+  let rawValue: UInt16
 
-  /// One feature; the same formulas as ``EndpointLoad/features``.
-  func value(_ feature: Feature) -> Lanes {
-    switch feature {
-    case .promptTokens: all(moment.promptTokens)
-    case .newTokens: newTokens
-    case .matchedPrefixTokens: matchedTokens
-    case .maximumTokens: all(moment.maximumTokens)
-    case .isMaximumKnown: all(moment.maximumTokens > 0 ? 1 : 0)
-    case .queueMilliseconds: forecast.queue
-    case .prefillMilliseconds: forecast.prefill
-    case .phaseMilliseconds: forecast.phase
-    case .missMilliseconds: forecast.miss
-    case .catchMilliseconds: forecast.caught
-    case .slotMilliseconds: forecast.slot
-    case .decodeStepMilliseconds: forecast.decodeStep
-    case .decodingAfter: forecast.decodingAfter
-    case .contextAfter: forecast.contextAfter
-    case .forecastMilliseconds:
-      forecast.queue + forecast.prefill + columns[group, .uplink] + columns[group, .downlink]
-    case .queuedRequests: columns[group, .pending]
-    case .queuedTokens: columns[group, .queuedTokens]
-    case .decodingRequests: columns[group, .decoding]
-    case .slowness: columns[group, .slowness]
-    case .interferenceMilliseconds: interference
-    case .decodeForecastMilliseconds: forecast.decodeStep + interference
-    default: history(feature)
+  static let phase = LaneNeeds(rawValue: 1)
+  static let fastWork = LaneNeeds(rawValue: 2)
+  static let work = LaneNeeds(rawValue: 4)
+  static let slowWork = LaneNeeds(rawValue: 8)
+  static let mediumWork = LaneNeeds(rawValue: 16)
+  static let latest = LaneNeeds(rawValue: 32)
+  static let ages = LaneNeeds(rawValue: 64)
+  static let others = LaneNeeds(rawValue: 128)
+  static let interference = LaneNeeds(rawValue: 256)
+
+  /// What computing `features` needs.
+  init(_ features: [Feature]) {
+    self = []
+    for feature in features {
+      switch feature {
+      case .phaseMilliseconds, .missMilliseconds, .catchMilliseconds: insert(.phase)
+      case .arrivalWorkFast: insert(.fastWork)
+      case .arrivalWork: insert(.work)
+      case .arrivalWorkSlow: insert(.slowWork)
+      case .arrivalWorkMedium: insert(.mediumWork)
+      case .latestTPOT: insert(.latest)
+      case .boundaryAgeMilliseconds, .overdueMilliseconds, .snapshotAge: insert(.ages)
+      case .otherDecodingRequests, .otherQueuedRequests: insert(.others)
+      case .interferenceMilliseconds, .decodeForecastMilliseconds: insert([.work, .interference])
+      default: break
+      }
     }
   }
 
-  private func history(_ feature: Feature) -> Lanes {
-    let pool = moment.pool
-    return switch feature {
-    case .boundaryAgeMilliseconds:
-      (zero).replacing(
-        with: smaller(larger(moment.time - columns[group, .lastBoundary], zero), all(10_000)),
-        where: (columns[group, .pending] + columns[group, .decoding]) .> 0)
-    case .arrivalWorkFast: rate(.fastWork, moment.fast, EndpointLoad.fastHalfLife, limit: 2)
-    case .arrivalWork: workRate
-    case .arrivalWorkSlow: rate(.slowWork, moment.slow, EndpointLoad.slowHalfLife, limit: 1)
-    case .arrivalWorkMedium:
-      rate(.mediumWork, moment.medium, EndpointLoad.mediumHalfLife, limit: 1.5)
-    case .poolArrivalWork: all(min(pool.arrivalWork, 2))
-    case .poolArrivalWorkFast: all(min(pool.arrivalWorkFast, 2))
-    case .recentTPOT: columns[group, .recentTPOT]
-    case .latestTPOT:
-      (columns[group, .latestSum] * moment.latest + EndpointLoad.latestPrior * forecast.decodeStep)
-        / (columns[group, .latestCount] * moment.latest + EndpointLoad.latestPrior)
-    case .recentTTFTRatio: columns[group, .recentRatio]
-    case .recentExcess: columns[group, .recentExcess]
-    case .poolRecentExcess: all(pool.recentExcess)
-    case .overdueMilliseconds:
-      columns[group, .isBusy] * larger(zero, moment.time - columns[group, .stepEnd])
-    case .recentOutputTokens: columns[group, .recentOutput]
-    case .expectedRemainingTokens: columns[group, .recentOutput] * columns[group, .decoding]
-    case .averageBatch: columns[group, .averageBatch]
-    case .otherDecodingRequests: pool.decodingRequests - columns[group, .decoding]
-    case .otherQueuedRequests: pool.pendingRequests - columns[group, .pending]
-    case .poolDecodingPerEndpoint: all(pool.decodingRequests / pool.endpointCount)
-    case .poolQueuedPerEndpoint: all(pool.pendingRequests / pool.endpointCount)
-    default: snapshot(feature)
-    }
-  }
+  init(rawValue: UInt16) { self.rawValue = rawValue }
+}
 
-  private func snapshot(_ feature: Feature) -> Lanes {
+extension Span<Lanes> {
+  /// A feature that only events change.
+  func kept(_ feature: Feature) -> Lanes {
     switch feature {
-    case .snapshotWaiting: columns[group, .waiting]
-    case .snapshotRunning: columns[group, .running]
-    case .snapshotUsage: columns[group, .usage]
-    case .snapshotAge:
-      columns[group, .hasSnapshot]
-        * smaller(larger(moment.time - columns[group, .snapshotTime], zero), all(10_000))
+    case .decodingAfter: self[.laterBatch] + 1
+    case .queuedRequests: self[.pending]
+    case .queuedTokens: self[.queuedTokens]
+    case .decodingRequests: self[.decoding]
+    case .slowness: self[.slowness]
+    case .recentTPOT: self[.recentTPOT]
+    case .recentTTFTRatio: self[.recentRatio]
+    case .recentExcess: self[.recentExcess]
+    case .recentOutputTokens: self[.recentOutput]
+    case .expectedRemainingTokens: self[.recentOutput] * self[.decoding]
+    case .averageBatch: self[.averageBatch]
+    case .snapshotWaiting: self[.waiting]
+    case .snapshotRunning: self[.running]
+    case .snapshotUsage: self[.usage]
     case .foreignRequests:
-      larger(
-        zero,
-        columns[group, .waiting] + columns[group, .running] - columns[group, .pending]
-          - columns[group, .decoding])
-    default: zero
+      larger(all(0), self[.waiting] + self[.running] - self[.pending] - self[.decoding])
+    default: all(0)
+    }
+  }
+}
+
+extension MutableSpan<Lanes> {
+  /// Writes the features that change with the request or the time.
+  ///
+  /// By the formulas of ``EndpointLoad/features``.
+  @inline(__always)
+  mutating func write(
+    _ rows: LaneRows, _ forecast: LaneForecast, _ moment: LaneMoment, matched: Lanes,
+    newTokens: Lanes, needs: LaneNeeds
+  ) {
+    set(.newTokens, newTokens)
+    set(.matchedPrefixTokens, matched)
+    set(.queueMilliseconds, forecast.queue)
+    set(.prefillMilliseconds, forecast.prefill)
+    set(.slotMilliseconds, smaller(rows[.slot], forecast.queue))
+    set(.decodeStepMilliseconds, forecast.decodeStep)
+    set(.contextAfter, forecast.contextAfter)
+    set(.forecastMilliseconds, forecast.queue + forecast.prefill + rows[.links])
+    if needs.contains(.others) {
+      set(.otherDecodingRequests, moment.pool.decodingRequests - rows[.decoding])
+      set(.otherQueuedRequests, moment.pool.pendingRequests - rows[.pending])
+    }
+    if needs.contains(.phase) { writePhase(rows, moment) }
+    if needs.contains(.ages) { writeAges(rows, moment) }
+    if needs.contains(.fastWork) {
+      set(.arrivalWorkFast, smaller(rows[.fastWork] * moment.fastRate, all(2)))
+    }
+    if needs.contains(.slowWork) {
+      set(.arrivalWorkSlow, smaller(rows[.slowWork] * moment.slowRate, all(1)))
+    }
+    if needs.contains(.mediumWork) {
+      set(.arrivalWorkMedium, smaller(rows[.mediumWork] * moment.mediumRate, all(1.5)))
+    }
+    if needs.contains(.work) {
+      let rate = smaller(rows[.work] * moment.rate, all(1))
+      set(.arrivalWork, rate)
+      if needs.contains(.interference) {
+        let interference = forecast.decodeStep * rate / (1 - smaller(rate, all(0.8)))
+        set(.interferenceMilliseconds, interference)
+        set(.decodeForecastMilliseconds, forecast.decodeStep + interference)
+      }
+    }
+    if needs.contains(.latest) {
+      let prior = EndpointLoad.latestPrior
+      set(
+        .latestTPOT,
+        (rows[.latestSum] * moment.latest + prior * forecast.decodeStep)
+          / (rows[.latestCount] * moment.latest + prior))
     }
   }
 
-  private var zero: Lanes { Lanes(repeating: 0) }
-  private func all(_ value: Double) -> Lanes { Lanes(repeating: value) }
-
-  private func rate(
-    _ column: LaneColumn, _ fade: Double, _ halfLife: Double, limit: Double
-  ) -> Lanes {
-    smaller(columns[group, column] * (fade * 0.693_147_180_559_945_3 / halfLife), all(limit))
+  @inline(__always)
+  private mutating func writePhase(_ rows: LaneRows, _ moment: LaneMoment) {
+    let (isBusy, stepStart, stepEnd) = (rows[.isBusy], rows[.stepStart], rows[.stepEnd])
+    let arrival = rows[.uplink] + moment.time
+    let running = arrival - stepStart
+    let phase =
+      isBusy * (larger(stepEnd, arrival + EngineEmulator.overdueShare * running) - arrival)
+    let length = stepEnd - stepStart
+    let blur = 0.25 + rows[.blur] * length
+    set(.phaseMilliseconds, phase)
+    set(.missMilliseconds, isBusy * length * LaneForecast.sigmoid((0.3 - phase) / blur))
+    set(.catchMilliseconds, isBusy * length * LaneForecast.sigmoid((0.0 - running) / blur))
   }
 
-  private var workRate: Lanes { rate(.work, moment.normal, EndpointLoad.halfLife, limit: 1) }
-
-  private var interference: Lanes {
-    let rate = workRate
-    return forecast.decodeStep * rate / (1 - smaller(rate, all(0.8)))
+  @inline(__always)
+  private mutating func writeAges(_ rows: LaneRows, _ moment: LaneMoment) {
+    func age(since time: Lanes) -> Lanes {
+      smaller(larger(moment.time - time, all(0)), all(10_000))
+    }
+    set(.boundaryAgeMilliseconds, rows[.isUsed] * age(since: rows[.lastBoundary]))
+    set(.overdueMilliseconds, rows[.isBusy] * larger(all(0), moment.time - rows[.stepEnd]))
+    set(.snapshotAge, rows[.hasSnapshot] * age(since: rows[.snapshotTime]))
   }
 }

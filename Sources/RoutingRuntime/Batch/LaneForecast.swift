@@ -1,96 +1,81 @@
 /// ``EngineForecast`` of one prompt on eight engines at once.
 struct LaneForecast: Sendable {
-  var queue = Lanes(repeating: 0)
-  var prefill = Lanes(repeating: 0)
-  var phase = Lanes(repeating: 0)
-  var miss = Lanes(repeating: 0)
-  var caught = Lanes(repeating: 0)
-  var slot = Lanes(repeating: 0)
-  var decodeStep = Lanes(repeating: 0)
-  var decodingAfter = Lanes(repeating: 0)
-  var contextAfter = Lanes(repeating: 0)
+  var queue = all(0)
+  var prefill = all(0)
+  var decodeStep = all(0)
+  var contextAfter = all(0)
 
   /// The forecasts at `time`, by the formulas of ``EngineForecaster``.
   ///
   /// - Parameter newTokens: Per endpoint, at least 1.
   /// - Complexity: O(steps of the longest prompt), no allocation.
-  init(
-    _ columns: LaneColumns, group: Int, promptTokens: Double, newTokens: Lanes, at time: Double
-  ) {
-    let isBusy = columns[group, .isBusy]
-    let stepStart = columns[group, .stepStart]
-    let stepEnd = columns[group, .stepEnd]
-    let arrival = columns[group, .uplink] + time
-    let running = arrival - stepStart
-    let expectedEnd = larger(stepEnd, arrival + EngineEmulator.overdueShare * running)
-    queue = isBusy * larger(zero, expectedEnd + columns[group, .afterEnd] - arrival)
-    slot = smaller(columns[group, .slot], queue)
-
-    let length = stepEnd - stepStart
-    phase = isBusy * (expectedEnd - arrival)
-    let blur = 0.25 + columns[group, .blur] * length
-    miss = isBusy * length * Self.sigmoid((0.3 - phase) / blur)
-    caught = isBusy * length * Self.sigmoid((0.0 - running) / blur)
-    compute(columns, group, promptTokens: promptTokens, newTokens: newTokens)
+  @inline(__always)
+  init(_ rows: LaneRows, promptTokens: Double, newTokens: Lanes, at time: Double) {
+    let arrival = rows[.uplink] + time
+    let expectedEnd = larger(
+      rows[.stepEnd], arrival + EngineEmulator.overdueShare * (arrival - rows[.stepStart]))
+    queue = rows[.isBusy] * larger(all(0), expectedEnd + rows[.afterEnd] - arrival)
+    compute(rows, promptTokens: promptTokens, newTokens: newTokens)
   }
 
-  private var zero: Lanes { Lanes(repeating: 0) }
-
-  private static func sigmoid(_ x: Lanes) -> Lanes { 0.5 * (1 + x / (1 + x * x).squareRoot()) }
+  @inline(__always)
+  static func sigmoid(_ x: Lanes) -> Lanes { 0.5 * (1 + x / (1 + x * x).squareRoot()) }
 
   /// The prompt's own steps.
-  private mutating func compute(
-    _ columns: LaneColumns, _ group: Int, promptTokens: Double, newTokens: Lanes
-  ) {
-    let shortest = Lanes(repeating: StepModel.shortestMilliseconds)
-    let slowness = columns[group, .slowness]
-    let perContext = columns[group, .perContext]
-    var taken = smaller(newTokens, columns[group, .budget])
-    var left = newTokens
+  @inline(__always)
+  private mutating func compute(_ rows: LaneRows, promptTokens: Double, newTokens: Lanes) {
+    let taken = smaller(newTokens, rows[.budget])
     // Σ tokens × context, in millions, of the tokens taken.
-    var attention =
-      columns[group, .attention] + 1e-6 * taken * (promptTokens - left + 0.5 * taken)
-    var step =
-      columns[group, .base]
-      + prefillPart(
-        columns, group, tokens: columns[group, .tokens] + taken, attention: attention,
-        slope: columns[group, .tokenSlope])
-    left -= taken
-    prefill = larger(step, shortest)
-    let batch = columns[group, .laterBatch]
-    var context = columns[group, .laterContext]
-    while any(left .> 0) {
-      let isOn = left .> 0
-      taken = smaller(left, columns[group, .laterBudget])
-      attention = 1e-6 * taken * (promptTokens - left + 0.5 * taken)
-      step =
-        columns[group, .laterBase] + perContext * context
-        + prefillPart(
-          columns, group, tokens: taken, attention: attention,
-          slope: columns[group, .laterTokenSlope])
-      prefill.replace(with: prefill + larger(step, shortest), where: isOn)
-      context.replace(with: context + batch, where: isOn)
-      left.replace(with: left - taken, where: isOn)
-    }
+    let attention =
+      rows[.attention] + 1e-6 * taken * (promptTokens - newTokens + 0.5 * taken)
+    let step =
+      rows[.base]
+      + Self.prefillPart(
+        rows, tokens: rows[.tokens] + taken, attention: attention, slope: rows[.tokenSlope])
+    let left = newTokens - taken
+    prefill = larger(step, all(StepModel.shortestMilliseconds))
+    contextAfter = rows[.laterContext]
+    if largest(left) > 0 { goOn(rows, promptTokens: promptTokens, left: left) }
+    let slowness = rows[.slowness]
     prefill *= slowness
-    decodingAfter = batch + 1
-    contextAfter = context + promptTokens
+    contextAfter += promptTokens
     decodeStep =
       slowness
-      * larger(columns[group, .decodeBase] + perContext * contextAfter, shortest)
+      * larger(
+        rows[.decodeBase] + rows[.perContext] * contextAfter,
+        all(StepModel.shortestMilliseconds))
   }
 
-  private func prefillPart(
-    _ columns: LaneColumns, _ group: Int, tokens: Lanes, attention: Lanes, slope: Lanes
+  /// The steps after the first.
+  private mutating func goOn(_ rows: LaneRows, promptTokens: Double, left: Lanes) {
+    var left = left
+    repeat {
+      let isOn = left .> 0
+      let taken = smaller(left, rows[.laterBudget])
+      let attention = 1e-6 * taken * (promptTokens - left + 0.5 * taken)
+      let step =
+        rows[.laterBase] + rows[.perContext] * contextAfter
+        + Self.prefillPart(
+          rows, tokens: taken, attention: attention, slope: rows[.laterTokenSlope])
+      prefill.replace(
+        with: prefill + larger(step, all(StepModel.shortestMilliseconds)), where: isOn)
+      contextAfter.replace(with: contextAfter + rows[.laterBatch], where: isOn)
+      left.replace(with: left - taken, where: isOn)
+    } while largest(left) > 0
+  }
+
+  @inline(__always)
+  private static func prefillPart(
+    _ rows: LaneRows, tokens: Lanes, attention: Lanes, slope: Lanes
   ) -> Lanes {
-    var part = slope * tokens + columns[group, .perAttention] * attention
-    part += columns[group, .anyPrefill]
-    part += columns[group, .knot0] * larger(zero, tokens - StepFeature.prefillKnots[0])
-    part += columns[group, .knot1] * larger(zero, tokens - StepFeature.prefillKnots[1])
-    part += columns[group, .knot2] * larger(zero, tokens - StepFeature.prefillKnots[2])
-    part += columns[group, .knot3] * larger(zero, tokens - StepFeature.prefillKnots[3])
-    part += columns[group, .knot4] * larger(zero, tokens - StepFeature.prefillKnots[4])
-    part += columns[group, .knot5] * larger(zero, tokens - StepFeature.prefillKnots[5])
+    var part = slope * tokens + rows[.perAttention] * attention
+    part += rows[.anyPrefill]
+    part += rows[.knot0] * larger(all(0), tokens - StepFeature.prefillKnots[0])
+    part += rows[.knot1] * larger(all(0), tokens - StepFeature.prefillKnots[1])
+    part += rows[.knot2] * larger(all(0), tokens - StepFeature.prefillKnots[2])
+    part += rows[.knot3] * larger(all(0), tokens - StepFeature.prefillKnots[3])
+    part += rows[.knot4] * larger(all(0), tokens - StepFeature.prefillKnots[4])
+    part += rows[.knot5] * larger(all(0), tokens - StepFeature.prefillKnots[5])
     return part
   }
 }
