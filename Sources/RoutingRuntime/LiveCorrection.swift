@@ -89,19 +89,19 @@ struct LiveCorrection: Sendable {
     exp2((epoch - time) / max(model.halfLifeMilliseconds, 1))
   }
 
-  /// What multiplies the levels of eight endpoints, by load regime.
+  /// What multiplies the levels of a group, by load regime.
   var laneLevels: LaneLevels { LaneLevels(levelFactors) }
 
-  /// The factors of eight endpoints.
+  /// The factors of a group's endpoints; `nil` where all are 1.
   ///
   /// - Parameter logarithms: Of the factors, now.
-  @inline(__always)
+  @inline(always)
   static func factors(logarithms: Lanes) -> Lanes? {
     let outside =
       larger(logarithms - deadZone, all(0)) + smaller(logarithms + deadZone, all(0))
     guard largest(larger(outside, 0 - outside)) > 0 else { return nil }
     var factors = all(1)
-    for lane in 0..<8 where outside[lane] != 0 { factors[lane] = exp(outside[lane]) }
+    for lane in 0..<laneCount where outside[lane] != 0 { factors[lane] = exp(outside[lane]) }
     return factors
   }
 

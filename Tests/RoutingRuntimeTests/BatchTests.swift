@@ -115,6 +115,55 @@ import Testing
     }
   }
 
+  @Test(arguments: UInt64(0)..<20)
+  func eventsBetweenBatchesAreSeen(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed &+ 3_000)
+    let model = SyntheticModel.model(seed: seed)
+    var (pool, time) = try loadedPool(model, seed: seed, endpoints: 9)
+    var batch: [Prediction] = []
+    for _ in 0..<30 {
+      time += random.uniform(in: 0...40)
+      let endpoint = random.integer(in: 0...8)
+      switch random.integer(in: 0...3) {
+      case 0:
+        let handle = pool.dispatched(shape(&random), to: endpoint, at: time)
+        if random.integer(in: 0...1) == 0 { pool.firstToken(handle, at: time + 25) }
+        time += 25
+      case 1:
+        pool.observe(
+          EngineSnapshot(
+            waitingRequests: 4, runningRequests: random.uniform(in: 0...40), kvCacheUsage: 0.5,
+            time: time), on: endpoint)
+      case 2:
+        // A choice by the mean alone keeps other sums than a batch of all heads.
+        var candidates = (0..<9).map { index in
+          var candidate = Candidate()
+          candidate.endpoint = index
+          return candidate
+        }
+        let request = shape(&random)
+        pool.forecastLanes(request, level: 0, at: time, &candidates)
+        for candidate in candidates {
+          var one = request
+          one.matchedPrefixTokens = 0
+          let alone = pool.expected(one, on: candidate.endpoint, level: 0, at: time)
+          #expect(abs(candidate.forecast.ttft - alone.ttft) <= 1e-8 * alone.ttft)
+          #expect(abs(candidate.forecast.tpot - alone.tpot) <= 1e-8 * alone.tpot)
+        }
+      default: break
+      }
+      let request = RequestShape(promptTokens: random.uniform(in: 1...4_000))
+      pool.predict(request, matchedPrefixTokens: [], at: time, into: &batch)
+      for endpoint in 0..<9 {
+        let answer = pool.predict(request, on: endpoint, at: time)
+        let alone = try #require(answer)
+        #expect(isClose(batch[endpoint].ttft, alone.ttft), "endpoint \(endpoint)")
+        #expect(isClose(batch[endpoint].tpot, alone.tpot), "endpoint \(endpoint)")
+        #expect(batch[endpoint].isExtrapolating == alone.isExtrapolating)
+      }
+    }
+  }
+
   @Test func aBatchChangesNothing() throws {
     let model = SyntheticModel.model(seed: 7)
     let (asked, time) = try loadedPool(model, seed: 7, endpoints: 5)

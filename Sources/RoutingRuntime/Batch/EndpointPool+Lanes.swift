@@ -1,4 +1,4 @@
-/// What a batch found for eight endpoints.
+/// What a batch found for a group of endpoints.
 struct LaneExpectation: Sendable {
   var ttft = all(0)
   var tpot = all(0)
@@ -17,7 +17,7 @@ extension EndpointPool {
 
   /// Predicts one request on every endpoint.
   ///
-  /// Side by side, eight endpoints at a time; equal to ``predict(_:on:at:)`` but for rounding.
+  /// Side by side, a group of endpoints at a time; equal to ``predict(_:on:at:)`` but for rounding.
   ///
   /// - Parameters:
   ///   - matchedPrefixTokens: Per endpoint, the prompt tokens thought to be cached there; shorter
@@ -52,14 +52,14 @@ extension EndpointPool {
     for group in 0..<columns.groupCount {
       let first = group * LaneColumn.count
       let rows = sheet.span.extracting(first..<first + LaneColumn.count)
-      let matched = Lanes(matches, from: 8 * group)
+      let matched = Lanes(matches, from: laneCount * group)
       _ = batch.load(rows, matched: matched, &working)
       let ttft = batch.ttft(rows, working.span)
       let tpot = batch.tpot(rows, working.span)
-      let outside = batch.isExtrapolating(rows, working.span)
-      for lane in 0..<min(8, results.count - 8 * group) {
-        results[8 * group + lane] = Prediction(
-          ttft: ttft[lane], tpot: tpot[lane], isExtrapolating: outside[lane])
+      let excess = batch.excess(rows, working.span)
+      for lane in 0..<min(laneCount, results.count - laneCount * group) {
+        results[laneCount * group + lane] = Prediction(
+          ttft: ttft[lane], tpot: tpot[lane], isExtrapolating: excess[lane] > 0)
       }
     }
     swap(&slots, &laneSlots)
@@ -80,7 +80,8 @@ extension EndpointPool {
     laneMatches.removeAll(keepingCapacity: true)
     for _ in 0..<columns.groupCount { laneMatches.append(all(0)) }
     for candidate in candidates {
-      laneMatches[candidate.endpoint >> 3][candidate.endpoint & 7] = candidate.matchedTokens
+      laneMatches[candidate.endpoint / laneCount][candidate.endpoint % laneCount] =
+        candidate.matchedTokens
     }
     while expectations.count < columns.groupCount { expectations.append(LaneExpectation()) }
     var (slots, sheet): ([Lanes], [Lanes]) = ([], [])
@@ -108,7 +109,7 @@ extension EndpointPool {
   }
 
   private func laneExpectation(_ endpoint: Int) -> EndpointForecast {
-    let (group, lane) = (endpoint >> 3, endpoint & 7)
+    let (group, lane) = (endpoint / laneCount, endpoint % laneCount)
     var result = EndpointForecast()
     result.ttft = expectations[group].ttft[lane]
     result.tpot = expectations[group].tpot[lane]
@@ -153,8 +154,8 @@ extension EndpointPool {
     while left != 0 {
       let lane = left.trailingZeroBitCount
       left &= left - 1
-      endpoints[8 * group + lane].write(into: &rows, lane, epoch: columns.epoch, at: time)
-      writeCorrections(predictor, 8 * group + lane, into: &rows)
+      endpoints[laneCount * group + lane].write(into: &rows, lane, epoch: columns.epoch, at: time)
+      writeCorrections(predictor, laneCount * group + lane, into: &rows)
     }
     var working = slots.mutableSpan
     predictor.lanes.keep(&rows, need: need, &working)
@@ -165,7 +166,7 @@ extension EndpointPool {
   private func writeCorrections(
     _ predictor: Predictor, _ endpoint: Int, into rows: inout MutableSpan<Lanes>
   ) {
-    let (lane, epoch, group) = (endpoint & 7, columns.epoch, groups[endpoint])
+    let (lane, epoch, group) = (endpoint % laneCount, columns.epoch, groups[endpoint])
     rows.set(.ttftLogarithm, ttftCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
     rows.set(.tpotLogarithm, tpotCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
     rows.set(.ttftScale, predictor.ttft.groupScales?[group] ?? 1, lane)
@@ -184,11 +185,11 @@ extension EndpointPool {
 }
 
 extension Lanes {
-  /// Eight values from `first` on; 0 beyond the end.
-  @inline(__always)
+  /// A group's values from `first` on; 0 beyond the end.
+  @inline(always)
   fileprivate init(_ values: Span<Double>, from first: Int) {
     self = all(0)
-    for lane in 0..<Swift.max(0, Swift.min(8, values.count - first)) {
+    for lane in 0..<Swift.max(0, Swift.min(laneCount, values.count - first)) {
       self[lane] = values[first + lane]
     }
   }

@@ -1,4 +1,4 @@
-/// One request on all endpoints: what is computed once for all groups of eight.
+/// One request on all endpoints: what is computed once for all groups.
 struct LaneBatch {
   let program: LaneProgram
   let moment: LaneMoment
@@ -11,7 +11,8 @@ struct LaneBatch {
   private var tpotConstants = LaneHeads()
   private var ttftShared = LaneHeads()
   private var tpotShared = LaneHeads()
-  private var isSharedOutside = false
+  /// By how much features shared by all lie outside their training ranges.
+  private var sharedExcess = all(0)
 
   init(
     _ program: LaneProgram, _ moment: LaneMoment, need: HeadNeed, fade: Double,
@@ -29,11 +30,11 @@ struct LaneBatch {
     program.shared.prepare(&slots)
     ttftShared.add(program.shared.ttft, slots.span, need: need)
     tpotShared.add(program.shared.tpot, slots.span, need: need)
-    isSharedOutside = program.shared.isOutside(slots.span)[0]
+    sharedExcess = program.shared.excess(slots.span)
   }
 
-  /// Computes the features of eight endpoints.
-  @inline(__always)
+  /// Computes the features of a group.
+  @inline(always)
   func load(_ rows: LaneRows, matched: Lanes, _ slots: inout MutableSpan<Lanes>) -> LaneForecast {
     let newTokens = larger(all(1), moment.promptTokens - matched)
     let forecast = LaneForecast(
@@ -45,8 +46,8 @@ struct LaneBatch {
     return forecast
   }
 
-  /// The TTFT of eight endpoints whose features are loaded.
-  @inline(__always)
+  /// The TTFT of a group whose features are loaded.
+  @inline(always)
   func ttft(_ rows: LaneRows, _ slots: Span<Lanes>) -> LaneHeads {
     var heads = LaneHeads(rows, .ttftMean, need: need)
     heads.add(ttftShared, need: need)
@@ -58,8 +59,8 @@ struct LaneBatch {
     return heads
   }
 
-  /// The TPOT of eight endpoints whose features are loaded.
-  @inline(__always)
+  /// The TPOT of a group whose features are loaded.
+  @inline(always)
   func tpot(_ rows: LaneRows, _ slots: Span<Lanes>) -> LaneHeads {
     var heads = LaneHeads(rows, .tpotMean, need: need)
     heads.add(tpotShared, need: need)
@@ -71,16 +72,15 @@ struct LaneBatch {
     return heads
   }
 
-  /// Of eight endpoints whose features are loaded, those where some lies outside its range.
-  @inline(__always)
-  func isExtrapolating(_ rows: LaneRows, _ slots: Span<Lanes>) -> SIMDMask<SIMD8<Int64>> {
-    guard !isSharedOutside else { return SIMDMask(repeating: true) }
-    return program.moving.isOutside(slots) .| (rows[.isKeptOutside] .> 0)
+  /// By how much the features of a group, loaded, lie outside their training ranges.
+  @inline(always)
+  func excess(_ rows: LaneRows, _ slots: Span<Lanes>) -> Lanes {
+    larger(larger(program.moving.excess(slots), rows[.excess]), sharedExcess)
   }
 }
 
 extension LaneProgram {
-  /// Sums the terms that only events change, of eight endpoints.
+  /// Sums the terms that only events change, of a group.
   func keep(
     _ rows: inout MutableSpan<Lanes>, need: HeadNeed, _ slots: inout MutableSpan<Lanes>
   ) {
@@ -92,7 +92,6 @@ extension LaneProgram {
     ttft.write(to: &rows, .ttftMean)
     tpot.write(to: &rows, .tpotMean)
     guard need == .all else { return }
-    rows[LaneColumn.isKeptOutside.rawValue] =
-      all(0).replacing(with: 1, where: kept.isOutside(slots.span))
+    rows[LaneColumn.excess.rawValue] = kept.excess(slots.span)
   }
 }

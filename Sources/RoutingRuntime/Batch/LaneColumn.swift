@@ -20,17 +20,17 @@ enum LaneColumn: Int, CaseIterable {
   // Sums of the terms that only events change; of each target five in a row.
   case ttftMean, ttftP50, ttftP90, ttftP95, ttftP99
   case tpotMean, tpotP50, tpotP90, tpotP95, tpotP99
-  /// 1 where a feature that only events change lies outside its training range.
-  case isKeptOutside
+  /// By how much features that only events change lie outside their training ranges.
+  case excess
 
   static let count = LaneColumn.allCases.count
   /// The columns of the step model's bends.
   static let knots: [LaneColumn] = [.knot0, .knot1, .knot2, .knot3, .knot4, .knot5]
 }
 
-/// The rows of all endpoints in columns of eight, and which rows must be read anew.
+/// The rows of all endpoints in groups, and which rows must be read anew.
 struct LaneColumns: Sendable {
-  /// How true the rows of eight endpoints are.
+  /// How true a group's rows are.
   struct GroupState: Sendable {
     /// One bit an endpoint: its row is no longer true.
     var stale: UInt8 = 0
@@ -50,7 +50,7 @@ struct LaneColumns: Sendable {
   var groupCount: Int { groups.count }
 
   mutating func addEndpoint() {
-    if endpointCount % 8 == 0 {
+    if endpointCount % laneCount == 0 {
       // Lanes without an endpoint never end to be true, and come to an end with any prompt.
       let first = values.count
       values.append(contentsOf: repeatElement(all(0), count: LaneColumn.count))
@@ -63,7 +63,7 @@ struct LaneColumns: Sendable {
   }
 
   mutating func markStale(_ endpoint: Int) {
-    groups[endpoint >> 3].stale |= 1 << UInt8(endpoint & 7)
+    groups[endpoint / laneCount].stale |= 1 << UInt8(endpoint % laneCount)
   }
 
   mutating func markAllStale() {
@@ -82,7 +82,9 @@ struct LaneColumns: Sendable {
     var bits = groups[group].stale
     guard time >= groups[group].expiry else { return bits }
     let (uplink, validUntil) = (self[group, .uplink], self[group, .validUntil])
-    for lane in 0..<8 where uplink[lane] + time >= validUntil[lane] { bits |= 1 << UInt8(lane) }
+    for lane in 0..<laneCount where uplink[lane] + time >= validUntil[lane] {
+      bits |= 1 << UInt8(lane)
+    }
     return bits
   }
 

@@ -59,13 +59,17 @@ struct LaneNeeds: OptionSet, Sendable {
   static let ages = LaneNeeds(rawValue: 64)
   static let others = LaneNeeds(rawValue: 128)
   static let interference = LaneNeeds(rawValue: 256)
+  static let miss = LaneNeeds(rawValue: 512)
+  static let caught = LaneNeeds(rawValue: 1024)
 
   /// What computing `features` needs.
   init(_ features: [Feature]) {
     self = []
     for feature in features {
       switch feature {
-      case .phaseMilliseconds, .missMilliseconds, .catchMilliseconds: insert(.phase)
+      case .phaseMilliseconds: insert(.phase)
+      case .missMilliseconds: insert([.phase, .miss])
+      case .catchMilliseconds: insert([.phase, .caught])
       case .arrivalWorkFast: insert(.fastWork)
       case .arrivalWork: insert(.work)
       case .arrivalWorkSlow: insert(.slowWork)
@@ -111,7 +115,7 @@ extension MutableSpan<Lanes> {
   /// Writes the features that change with the request or the time.
   ///
   /// By the formulas of ``EndpointLoad/features``.
-  @inline(__always)
+  @inline(always)
   mutating func write(
     _ rows: LaneRows, _ forecast: LaneForecast, _ moment: LaneMoment, matched: Lanes,
     newTokens: Lanes, needs: LaneNeeds
@@ -128,7 +132,7 @@ extension MutableSpan<Lanes> {
       set(.otherDecodingRequests, moment.pool.decodingRequests - rows[.decoding])
       set(.otherQueuedRequests, moment.pool.pendingRequests - rows[.pending])
     }
-    if needs.contains(.phase) { writePhase(rows, moment) }
+    if needs.contains(.phase) { writePhase(rows, moment, needs) }
     if needs.contains(.ages) { writeAges(rows, moment) }
     if needs.contains(.fastWork) {
       set(.arrivalWorkFast, smaller(rows[.fastWork] * moment.fastRate, all(2)))
@@ -157,8 +161,8 @@ extension MutableSpan<Lanes> {
     }
   }
 
-  @inline(__always)
-  private mutating func writePhase(_ rows: LaneRows, _ moment: LaneMoment) {
+  @inline(always)
+  private mutating func writePhase(_ rows: LaneRows, _ moment: LaneMoment, _ needs: LaneNeeds) {
     let (isBusy, stepStart, stepEnd) = (rows[.isBusy], rows[.stepStart], rows[.stepEnd])
     let arrival = rows[.uplink] + moment.time
     let running = arrival - stepStart
@@ -167,11 +171,15 @@ extension MutableSpan<Lanes> {
     let length = stepEnd - stepStart
     let blur = 0.25 + rows[.blur] * length
     set(.phaseMilliseconds, phase)
-    set(.missMilliseconds, isBusy * length * LaneForecast.sigmoid((0.3 - phase) / blur))
-    set(.catchMilliseconds, isBusy * length * LaneForecast.sigmoid((0.0 - running) / blur))
+    if needs.contains(.miss) {
+      set(.missMilliseconds, isBusy * length * LaneForecast.sigmoid(0.3 - phase, width: blur))
+    }
+    if needs.contains(.caught) {
+      set(.catchMilliseconds, isBusy * length * LaneForecast.sigmoid(0 - running, width: blur))
+    }
   }
 
-  @inline(__always)
+  @inline(always)
   private mutating func writeAges(_ rows: LaneRows, _ moment: LaneMoment) {
     func age(since time: Lanes) -> Lanes {
       smaller(larger(moment.time - time, all(0)), all(10_000))

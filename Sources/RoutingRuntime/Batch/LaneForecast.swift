@@ -1,4 +1,4 @@
-/// ``EngineForecast`` of one prompt on eight engines at once.
+/// ``EngineForecast`` of one prompt on a group's engines at once.
 struct LaneForecast: Sendable {
   var queue = all(0)
   var prefill = all(0)
@@ -9,7 +9,7 @@ struct LaneForecast: Sendable {
   ///
   /// - Parameter newTokens: Per endpoint, at least 1.
   /// - Complexity: O(steps of the longest prompt), no allocation.
-  @inline(__always)
+  @inline(always)
   init(_ rows: LaneRows, promptTokens: Double, newTokens: Lanes, at time: Double) {
     let arrival = rows[.uplink] + time
     let expectedEnd = larger(
@@ -18,11 +18,14 @@ struct LaneForecast: Sendable {
     compute(rows, promptTokens: promptTokens, newTokens: newTokens)
   }
 
-  @inline(__always)
-  static func sigmoid(_ x: Lanes) -> Lanes { 0.5 * (1 + x / (1 + x * x).squareRoot()) }
+  /// A smooth step from 0 to 1 over `width`.
+  @inline(always)
+  static func sigmoid(_ x: Lanes, width: Lanes) -> Lanes {
+    0.5 + 0.5 * x / (width * width + x * x).squareRoot()
+  }
 
   /// The prompt's own steps.
-  @inline(__always)
+  @inline(always)
   private mutating func compute(_ rows: LaneRows, promptTokens: Double, newTokens: Lanes) {
     let taken = smaller(newTokens, rows[.budget])
     // Σ tokens × context, in millions, of the tokens taken.
@@ -50,21 +53,20 @@ struct LaneForecast: Sendable {
   private mutating func goOn(_ rows: LaneRows, promptTokens: Double, left: Lanes) {
     var left = left
     repeat {
-      let isOn = left .> 0
-      let taken = smaller(left, rows[.laterBudget])
+      let taken = smaller(larger(left, all(0)), rows[.laterBudget])
       let attention = 1e-6 * taken * (promptTokens - left + 0.5 * taken)
       let step =
         rows[.laterBase] + rows[.perContext] * contextAfter
         + Self.prefillPart(
           rows, tokens: taken, attention: attention, slope: rows[.laterTokenSlope])
-      prefill.replace(
-        with: prefill + larger(step, all(StepModel.shortestMilliseconds)), where: isOn)
-      contextAfter.replace(with: contextAfter + rows[.laterBatch], where: isOn)
-      left.replace(with: left - taken, where: isOn)
+      let length = larger(step, all(StepModel.shortestMilliseconds))
+      prefill += choose(left, above: 0, length, all(0))
+      contextAfter += choose(left, above: 0, rows[.laterBatch], all(0))
+      left -= taken
     } while largest(left) > 0
   }
 
-  @inline(__always)
+  @inline(always)
   private static func prefillPart(
     _ rows: LaneRows, tokens: Lanes, attention: Lanes, slope: Lanes
   ) -> Lanes {

@@ -1,6 +1,6 @@
 internal import CoefficientFile
 
-/// The heads of one target on eight endpoints.
+/// The heads of one target on a group of endpoints.
 struct LaneHeads: Sendable {
   var mean = all(0)
   var p50 = all(0)
@@ -9,7 +9,7 @@ struct LaneHeads: Sendable {
   var p99 = all(0)
 
   /// Five columns in a row; without need of all, the first alone.
-  @inline(__always)
+  @inline(always)
   init(_ rows: Span<Lanes>, _ first: LaneColumn, need: HeadNeed) {
     mean = rows[first.rawValue]
     guard need == .all else { return }
@@ -31,7 +31,7 @@ struct LaneHeads: Sendable {
   }
 
   /// Adds other sums to all heads, or to the mean alone.
-  @inline(__always)
+  @inline(always)
   mutating func add(_ other: LaneHeads, need: HeadNeed) {
     mean += other.mean
     guard need == .all else { return }
@@ -51,41 +51,27 @@ struct LaneHeads: Sendable {
   }
 
   /// Adds terms to all heads, or to the mean alone.
-  @inline(__always)
+  @inline(always)
   mutating func add(_ terms: [LaneTerm], _ slots: Span<Lanes>, need: HeadNeed) {
+    let terms = terms.span
     guard need == .all else {
-      addToMean(terms, slots)
+      for index in terms.indices { mean += terms[index].mean * slots[terms[index].slot] }
       return
     }
-    // Four endpoints at a time: their sums stay in registers while each term is read once.
-    var half = HalfHeads(
-      mean: mean.lowHalf, p50: p50.lowHalf, p90: p90.lowHalf, p95: p95.lowHalf, p99: p99.lowHalf)
-    half.addLow(terms, slots)
-    let low = half
-    half = HalfHeads(
-      mean: mean.highHalf, p50: p50.highHalf, p90: p90.highHalf, p95: p95.highHalf,
-      p99: p99.highHalf)
-    half.addHigh(terms, slots)
-    mean = Lanes(lowHalf: low.mean, highHalf: half.mean)
-    p50 = Lanes(lowHalf: low.p50, highHalf: half.p50)
-    p90 = Lanes(lowHalf: low.p90, highHalf: half.p90)
-    p95 = Lanes(lowHalf: low.p95, highHalf: half.p95)
-    p99 = Lanes(lowHalf: low.p99, highHalf: half.p99)
-  }
-
-  private mutating func addToMean(_ terms: [LaneTerm], _ slots: Span<Lanes>) {
-    let terms = terms.span
-    var (low, high) = (mean.lowHalf, mean.highHalf)
+    var sums = self
     for index in terms.indices {
       let x = slots[terms[index].slot]
-      low += terms[index].coefficients.mean * x.lowHalf
-      high += terms[index].coefficients.mean * x.highHalf
+      sums.mean += terms[index].mean * x
+      sums.p50 += terms[index].p50 * x
+      sums.p90 += terms[index].p90 * x
+      sums.p95 += terms[index].p95 * x
+      sums.p99 += terms[index].p99 * x
     }
-    mean = Lanes(lowHalf: low, highHalf: high)
+    self = sums
   }
 
   /// The sums, scaled by the endpoints' groups, and the constants.
-  @inline(__always)
+  @inline(always)
   mutating func finish(scale: Lanes, _ constants: LaneHeads) {
     mean = constants.mean + scale * mean
     p50 = constants.p50 + scale * p50
@@ -95,7 +81,7 @@ struct LaneHeads: Sendable {
   }
 
   /// Raises levels to the level below.
-  @inline(__always)
+  @inline(always)
   mutating func uncross() {
     p90 = larger(p90, p50)
     p95 = larger(p95, p90)
@@ -103,7 +89,7 @@ struct LaneHeads: Sendable {
   }
 
   /// Raises heads to `floor` and to the level below.
-  @inline(__always)
+  @inline(always)
   mutating func raise(to floor: Double) {
     mean = larger(mean, all(floor))
     p50 = larger(p50, all(floor))
@@ -111,7 +97,7 @@ struct LaneHeads: Sendable {
   }
 
   /// One endpoint's.
-  @inline(__always)
+  @inline(always)
   subscript(lane: Int) -> HeadValues {
     HeadValues(mean: mean[lane], p50: p50[lane], p90: p90[lane], p95: p95[lane], p99: p99[lane])
   }
@@ -132,64 +118,25 @@ enum HeadNeed: Int, Comparable {
   static func < (a: HeadNeed, b: HeadNeed) -> Bool { a.rawValue < b.rawValue }
 }
 
-/// A term of a target: where its value is found, and what each head multiplies it by.
+/// A term of a target: where its value is found, and the heads' calibrated coefficients, each as
+/// often as there are lanes, so that none must be spread when used.
 struct LaneTerm: Sendable {
   var slot: Int
-  var coefficients: LaneCoefficients
-}
-
-/// The calibrated coefficients of a term, each four times, so that none must be spread when used.
-struct LaneCoefficients: Sendable {
-  var mean: SIMD4<Double>
-  var p50: SIMD4<Double>
-  var p90: SIMD4<Double>
-  var p95: SIMD4<Double>
-  var p99: SIMD4<Double>
+  var mean: Lanes
+  var p50: Lanes
+  var p90: Lanes
+  var p95: Lanes
+  var p99: Lanes
 
   /// `nil` for a term that no head uses.
   init?(_ target: TargetModel, term: Int) {
     let values = target.heads.prefix(5).map { $0.coefficients[term] * $0.calibration }
     guard values.count == 5, values.contains(where: { $0 != 0 }) else { return nil }
-    mean = SIMD4(repeating: values[0])
-    p50 = SIMD4(repeating: values[1])
-    p90 = SIMD4(repeating: values[2])
-    p95 = SIMD4(repeating: values[3])
-    p99 = SIMD4(repeating: values[4])
-  }
-}
-
-/// The heads of four endpoints.
-private struct HalfHeads {
-  var mean: SIMD4<Double>
-  var p50: SIMD4<Double>
-  var p90: SIMD4<Double>
-  var p95: SIMD4<Double>
-  var p99: SIMD4<Double>
-
-  mutating func addLow(_ terms: [LaneTerm], _ slots: Span<Lanes>) {
-    let terms = terms.span
-    var sums = self
-    for index in terms.indices {
-      sums.add(terms[index].coefficients, slots[terms[index].slot].lowHalf)
-    }
-    self = sums
-  }
-
-  mutating func addHigh(_ terms: [LaneTerm], _ slots: Span<Lanes>) {
-    let terms = terms.span
-    var sums = self
-    for index in terms.indices {
-      sums.add(terms[index].coefficients, slots[terms[index].slot].highHalf)
-    }
-    self = sums
-  }
-
-  @inline(__always)
-  private mutating func add(_ coefficients: LaneCoefficients, _ x: SIMD4<Double>) {
-    mean += coefficients.mean * x
-    p50 += coefficients.p50 * x
-    p90 += coefficients.p90 * x
-    p95 += coefficients.p95 * x
-    p99 += coefficients.p99 * x
+    slot = 0
+    mean = all(values[0])
+    p50 = all(values[1])
+    p90 = all(values[2])
+    p95 = all(values[3])
+    p99 = all(values[4])
   }
 }

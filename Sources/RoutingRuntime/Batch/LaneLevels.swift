@@ -9,20 +9,19 @@ struct LaneLevels: Sendable {
     (idle, queued, crowded) = (factors[0], factors[1], factors[2])
   }
 
-  /// Multiplies the levels of eight endpoints, as `LiveCorrection.corrected` does those of one.
+  /// Multiplies the levels of a group, as `LiveCorrection.corrected` does those of one endpoint.
   ///
   /// - Parameters:
   ///   - pending: Requests without a first token.
   ///   - factors: Of the endpoints; `nil` where all are 1.
-  @inline(__always)
+  @inline(always)
   func correct(_ heads: inout LaneHeads, pending: Lanes, factors: Lanes?) {
     // Levels that cross are raised first: no factor lifts what is not above the level below.
     heads.uncross()
-    let (isQueued, isCrowded) = (pending .>= 1, pending .>= 5)
-    heads.p50 *= level(1, isQueued, isCrowded)
-    heads.p90 *= level(2, isQueued, isCrowded)
-    heads.p95 *= level(3, isQueued, isCrowded)
-    heads.p99 *= level(4, isQueued, isCrowded)
+    heads.p50 *= level(1, pending)
+    heads.p90 *= level(2, pending)
+    heads.p95 *= level(3, pending)
+    heads.p99 *= level(4, pending)
     if let factors {
       heads.mean *= factors
       heads.p50 *= factors
@@ -33,12 +32,10 @@ struct LaneLevels: Sendable {
     heads.raise(to: Predictor.floorMilliseconds)
   }
 
-  @inline(__always)
-  private func level(
-    _ index: Int, _ isQueued: SIMDMask<SIMD8<Int64>>, _ isCrowded: SIMDMask<SIMD8<Int64>>
-  ) -> Lanes {
-    all(idle[index])
-      .replacing(with: all(queued[index]), where: isQueued)
-      .replacing(with: all(crowded[index]), where: isCrowded)
+  /// The factors of a level; requests are counted in whole numbers.
+  @inline(always)
+  private func level(_ index: Int, _ pending: Lanes) -> Lanes {
+    let loaded = choose(pending, above: 4.5, all(crowded[index]), all(queued[index]))
+    return choose(pending, above: 0.5, loaded, all(idle[index]))
   }
 }

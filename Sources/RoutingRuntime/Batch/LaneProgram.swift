@@ -38,10 +38,10 @@ struct LaneProgram: Sendable {
     keptFeatures = features.filter { $0.pace == .kept }
     needs = LaneNeeds(features)
     for (index, term) in model.ttft.terms.enumerated() {
-      add(term, LaneCoefficients(model.ttft, term: index), to: \.ttft)
+      add(term, LaneTerm(model.ttft, term: index), to: \.ttft)
     }
     for (index, term) in model.tpot.terms.enumerated() {
-      add(term, LaneCoefficients(model.tpot, term: index), to: \.tpot)
+      add(term, LaneTerm(model.tpot, term: index), to: \.tpot)
     }
     for range in ranges {
       guard let feature = Feature(rawValue: UInt16(range.feature)) else { continue }
@@ -61,10 +61,10 @@ struct LaneProgram: Sendable {
   }
 
   private mutating func add(
-    _ term: Term, _ coefficients: LaneCoefficients?,
+    _ term: Term, _ compiled: LaneTerm?,
     to target: WritableKeyPath<LanePart, [LaneTerm]>
   ) {
-    guard let coefficients, let first = Feature(rawValue: term.first.feature) else { return }
+    guard var compiled, let first = Feature(rawValue: term.first.feature) else { return }
     var pace = first.pace
     if let factor = term.second, let second = Feature(rawValue: factor.feature),
       second.pace != pace
@@ -76,7 +76,8 @@ struct LaneProgram: Sendable {
       let other = self.slot(factor, second, pace)
       slot = step(LaneStep(kind: .product, first: slot, second: other, knot: 0), pace)
     }
-    part(pace) { $0[keyPath: target].append(LaneTerm(slot: slot, coefficients: coefficients)) }
+    compiled.slot = slot
+    part(pace) { $0[keyPath: target].append(compiled) }
   }
 
   /// Where a factor's value is found.
@@ -120,21 +121,21 @@ struct LanePart: Sendable {
         switch steps[index].kind {
         case .capped: smaller(x, knot)
         case .hinge: larger(x, knot) - knot
-        case .above: all(0).replacing(with: 1, where: x .> knot)
+        case .above: choose(x, above: steps[index].knot, all(1), all(0))
         case .product: x * slots[steps[index].second]
         }
     }
   }
 
-  /// Of eight endpoints, those for which a feature lies outside its training range.
-  func isOutside(_ slots: Span<Lanes>) -> SIMDMask<SIMD8<Int64>> {
+  /// By how much features lie outside their training ranges at most; above 0 where one does.
+  func excess(_ slots: Span<Lanes>) -> Lanes {
     let ranges = ranges.span
-    var outside = SIMDMask<SIMD8<Int64>>(repeating: false)
+    var excess = all(0)
     for index in ranges.indices {
       let x = slots[ranges[index].feature]
-      outside .|= (x .> ranges[index].high) .| (x .< ranges[index].low)
+      excess = larger(larger(excess, x - ranges[index].high), ranges[index].low - x)
     }
-    return outside
+    return excess
   }
 }
 
