@@ -89,6 +89,23 @@ struct EnvoyTests {
     #expect(stage.picker.account.outcomes.count == 64)
   }
 
+  @Test func hundredsOfStreamsShareAConnection() async throws {
+    let stage = try await Stage()
+    var open: [TestClient.Open] = []
+    for _ in 0..<300 {
+      open.append(
+        try await TestClient.begin(
+          port: stage.envoy.port, path: "/hang", headers: Self.json, body: Self.chat))
+    }
+    let good = try await TestClient.send(
+      port: stage.envoy.port, path: "/echo", headers: Self.json, body: Self.chat)
+
+    #expect(good.body == Self.chat)
+    #expect(stage.picker.account.inFlight.count == 300)
+    for one in open { try await one.abort() }
+    try await stage.end()
+  }
+
   @Test func streamIsWatched() async throws {
     let stage = try await Stage()
     let open = try await TestClient.begin(

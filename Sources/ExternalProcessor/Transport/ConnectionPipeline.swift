@@ -5,6 +5,8 @@ internal import NIOHTTP2
 enum ConnectionPipeline {
   /// Bytes that a peer may send ahead, per stream and per connection.
   private static let windowBytes = 1 << 20
+  /// Exchanges at one time on one connection; a gateway's worker has all of its on one.
+  private static let maximumStreams = 1 << 16
 
   /// Adds them; to be called on the channel's event loop.
   ///
@@ -20,6 +22,7 @@ enum ConnectionPipeline {
     var connection = NIOHTTP2Handler.ConnectionConfiguration()
     connection.targetWindowSize = 16 * windowBytes
     connection.initialSettings = [
+      HTTP2Setting(parameter: .maxConcurrentStreams, value: maximumStreams),
       HTTP2Setting(parameter: .initialWindowSize, value: windowBytes),
       HTTP2Setting(parameter: .maxFrameSize, value: 1 << 17),
       HTTP2Setting(parameter: .maxHeaderListSize, value: 16 << 10),
