@@ -173,8 +173,11 @@ extension MetricsText {
       "glidepath_stale_snapshots_total", "counter", "Snapshots given up as too old.",
       Double(counters.staleSnapshots))
     single(
-      "glidepath_ejections_total", "counter", "Endpoints ejected for failing requests.",
+      "glidepath_ejections_total", "counter", "Endpoints ejected for failing requests or stalling.",
       Double(counters.ejections))
+    single(
+      "glidepath_stalls_total", "counter", "Endpoints found to make no progress.",
+      Double(counters.stalls))
     single(
       "glidepath_ready", "gauge", "Whether it is ready.", snapshot.readiness.isReady ? 1 : 0)
     guard let log = snapshot.log else { return }

@@ -27,6 +27,7 @@ extension PickerConfiguration {
     try Self.check(outliers.consecutiveFailures, in: 0...10_000, "outliers.consecutiveFailures")
     try Self.check(
       outliers.ejectionMilliseconds, in: 1...3_600_000, "outliers.ejectionMilliseconds")
+    try Self.check(outliers.stallMilliseconds, in: 0...3_600_000, "outliers.stallMilliseconds")
     try Self.check(limits.maximumBodyBytes, in: 1...(1 << 30), "limits.maximumBodyBytes")
     try Self.check(
       limits.requestLifetimeMilliseconds, in: 1_000...604_800_000,

@@ -125,6 +125,7 @@ extension PickerConfiguration.Outliers {
     var mapping = mapping
     try mapping.read("consecutiveFailures", into: &consecutiveFailures)
     try mapping.read("ejectionMilliseconds", into: &ejectionMilliseconds)
+    try mapping.read("stallMilliseconds", into: &stallMilliseconds)
     try mapping.finish()
   }
 }

@@ -153,6 +153,9 @@ public struct PickerConfiguration: Sendable, Hashable {
     public var consecutiveFailures = 5
     /// For how long it gets none, ms; doubled each time, up to ten times as long.
     public var ejectionMilliseconds = 10_000
+    /// An endpoint whose streams all stand still for this long gets no requests until one goes on,
+    /// ms; 0 for never.
+    public var stallMilliseconds = 2_000
 
     /// The defaults.
     public init() {}

@@ -14,6 +14,12 @@ struct EndpointSlot: Sendable {
   var ejections = 0
   /// Until when it gets no requests for having failed too many, ms.
   var ejectedUntil = -Double.infinity
+  /// Whether its requests in flight make no progress.
+  var isStalled = false
+  /// After an ejection: it gets one request at a time until one succeeds.
+  var isOnProbation = false
+  /// When an answer of it last went on, ms.
+  var progressAt = -Double.infinity
   var snapshot: EngineSnapshot?
   var requestsInFlight = 0
   /// Picks by `PickReason.rawValue`.
@@ -29,15 +35,26 @@ struct EndpointSlot: Sendable {
   var mayServe: Bool { isPresent && !description.isDraining }
 
   /// Whether it is in order at `time`.
-  func isHealthy(at time: Double) -> Bool { mayServe && isAlive && time >= ejectedUntil }
+  func isHealthy(at time: Double) -> Bool {
+    mayServe && isAlive && !isStalled && time >= ejectedUntil
+      && !(isOnProbation && requestsInFlight > 0)
+  }
 
   /// One word for reports.
   func state(at time: Double) -> String {
     if !isPresent { return "removed" }
     if description.isDraining { return "draining" }
     if !isAlive { return "unavailable" }
+    if isStalled { return "stalled" }
     if time < ejectedUntil { return "ejected" }
     return "available"
+  }
+
+  /// Nothing is held against it any more.
+  mutating func acquit() {
+    (consecutiveFailures, ejections) = (0, 0)
+    (isStalled, isOnProbation) = (false, false)
+    ejectedUntil = -.infinity
   }
 
   mutating func picked(_ reason: PickReason, matchedShare: Double) {

@@ -21,6 +21,8 @@ public struct PickerSettings: Sendable, Hashable {
   public var outlierFailures = 5
   /// How long a first ejection lasts, ms.
   public var ejectionMilliseconds = 10_000.0
+  /// Streams that stand still this long make their endpoint stalled, ms; 0 for never.
+  public var stallMilliseconds = 2_000.0
   /// A request in flight longer than this is taken for ended, ms.
   public var lifetimeMilliseconds = 3_600_000.0
   /// Chunk arrivals kept per request; 0 for none.
@@ -49,6 +51,7 @@ public struct PickerSettings: Sendable, Hashable {
       configuration.scrape.isEnabled ? configuration.scrape.failuresUntilUnavailable : 0
     outlierFailures = configuration.outliers.consecutiveFailures
     ejectionMilliseconds = Double(configuration.outliers.ejectionMilliseconds)
+    stallMilliseconds = Double(configuration.outliers.stallMilliseconds)
     lifetimeMilliseconds = Double(configuration.limits.requestLifetimeMilliseconds)
     chunkOffsets = configuration.requestLog.chunkOffsets
   }

@@ -12,6 +12,8 @@ struct PickerCounters: Sendable {
   /// Requests that nobody ended within their lifetime.
   var expiredRequests: UInt64 = 0
   var ejections: UInt64 = 0
+  /// Endpoints found to make no progress, some of them ejections too.
+  var stalls: UInt64 = 0
   var scrapes: UInt64 = 0
   var failedScrapes: UInt64 = 0
   var staleSnapshots: UInt64 = 0

@@ -9,23 +9,35 @@ extension PickerState {
     if outcome.end == .drained { return }
     slots[endpoint].completedRequests += 1
     guard Self.isFailure(outcome, flight, at: time) else {
-      if outcome.end == .complete, outcome.status < 400 {
-        (slots[endpoint].consecutiveFailures, slots[endpoint].ejections) = (0, 0)
-      }
+      if outcome.end == .complete, outcome.status < 400 { succeeded(endpoint, at: time) }
       return
     }
     slots[endpoint].failedRequests += 1
     slots[endpoint].consecutiveFailures += 1
     guard settings.outlierFailures > 0, time >= slots[endpoint].ejectedUntil,
-      slots[endpoint].consecutiveFailures >= settings.outlierFailures
+      slots[endpoint].isOnProbation
+        || slots[endpoint].consecutiveFailures >= settings.outlierFailures
     else { return }
+    eject(endpoint, at: time)
+    applyAvailability(at: time)
+  }
+
+  /// Sends an endpoint nothing for a while, twice as long each time.
+  mutating func eject(_ endpoint: Int, at time: Double) {
     let factor = min(pow2(slots[endpoint].ejections), 10)
     slots[endpoint].ejectedUntil = time + settings.ejectionMilliseconds * factor
     slots[endpoint].ejections += 1
-    // One more failure after the ejection is enough for the next.
-    slots[endpoint].consecutiveFailures = settings.outlierFailures - 1
+    slots[endpoint].isOnProbation = true
     counters.ejections += 1
-    applyAvailability(at: time)
+  }
+
+  /// A whole answer that was sent after the last ejection is what acquits an endpoint.
+  private mutating func succeeded(_ endpoint: Int, at time: Double) {
+    slots[endpoint].consecutiveFailures = 0
+    guard time >= slots[endpoint].ejectedUntil else { return }
+    let wasOnProbation = slots[endpoint].isOnProbation
+    slots[endpoint].acquit()
+    if wasOnProbation { applyAvailability(at: time) }
   }
 
   /// Clients that leave at once say nothing; those that gave up waiting do.
@@ -61,8 +73,8 @@ extension PickerState {
     slots[index].isAlive = true
     // What was dead has most likely restarted, with an empty cache.
     router.forgetPrefixes(endpoint: index)
-    slots[index].ejectedUntil = -.infinity
-    slots[index].consecutiveFailures = 0
+    slots[index].acquit()
+    slots[index].progressAt = time
     applyAvailability(at: time)
     return true
   }
@@ -123,8 +135,7 @@ extension PickerState {
     slots[index].isPresent = true
     slots[index].isAlive = true
     slots[index].consecutiveScrapeFailures = 0
-    slots[index].consecutiveFailures = 0
-    slots[index].ejectedUntil = -.infinity
+    slots[index].acquit()
     router.forgetPrefixes(endpoint: index)
   }
 }

@@ -75,6 +75,7 @@ struct PickerState: Sendable {
       dispatchedUnixNanoseconds: unixNanoseconds, dispatchedAt: time)
     slots[pick.endpoint].picked(
       pick.reason, matchedShare: pick.matchedPrefixTokens / max(routed.promptTokens, 1))
+    if slots[pick.endpoint].isOnProbation { applyAvailability(at: time) }
     return .endpoint(
       PickedEndpoint(
         address: slots[pick.endpoint].description.address,
@@ -124,6 +125,10 @@ struct PickerState: Sendable {
   mutating func firstToken(_ ticket: PickTicket, at time: Double) {
     guard var flight = flights[ticket.identifier], flight.firstTokenAt == nil else { return }
     flight.firstTokenAt = time
+    progressed(flight.pick.endpoint, at: time)
+    if slots.indices.contains(flight.pick.prefillEndpoint) {
+      progressed(flight.pick.prefillEndpoint, at: time)
+    }
     if flight.pick.prefillEndpoint >= 0 {
       // The prefill's end is not seen from here: it is taken for when the decode began to answer.
       flight.handle = router.handedOff(
@@ -146,10 +151,12 @@ struct PickerState: Sendable {
   }
 
   mutating func tokens(_ ticket: PickTicket, count: Int, at time: Double) {
-    guard settings.chunkOffsets > 0, let first = flights[ticket.identifier]?.firstTokenAt,
-      flights[ticket.identifier]?.chunkOffsets.count ?? .max < settings.chunkOffsets
+    guard let index = flights.index(forKey: ticket.identifier) else { return }
+    progressed(flights.values[index].pick.endpoint, at: time)
+    guard flights.values[index].chunkOffsets.count < settings.chunkOffsets,
+      let first = flights.values[index].firstTokenAt
     else { return }
-    flights[ticket.identifier]?.chunkOffsets.append(Float(time - first))
+    flights.values[index].chunkOffsets.append(Float(time - first))
   }
 
   /// Ends a request; `nil` for a ticket that is not, or no longer, in flight.
@@ -165,6 +172,8 @@ struct PickerState: Sendable {
     let index = flight.pick.endpoint
     slots[index].requestsInFlight -= 1
     judge(outcome, flight, at: time)
+    if outcome.end == .complete, outcome.status < 400 { progressed(index, at: time) }
+    if slots[index].isOnProbation { applyAvailability(at: time) }
     if let first = flight.firstTokenAt, tokens > 1 {
       let actual = (time - first) / Double(tokens - 1)
       let objective = flight.request.tpotObjectiveMilliseconds
@@ -189,6 +198,7 @@ struct PickerState: Sendable {
       router.forgetSnapshot(endpoint: index)
       counters.staleSnapshots += 1
     }
+    findStalls(at: time)
     applyAvailability(at: time)
     return flights.filter { time - $0.value.dispatchedAt > settings.lifetimeMilliseconds }
       .map { PickTicket(identifier: $0.key) }

@@ -172,6 +172,91 @@ import Testing
     #expect(states(picker) == ["ejected", "available"])
   }
 
+  // MARK: - Stalls
+
+  private var streaming: InferenceRequest {
+    var request = InferenceRequest()
+    request.isStreaming = true
+    return request
+  }
+
+  private func wait(_ milliseconds: Double, _ picker: LivePicker) {
+    clock.advance(milliseconds)
+    picker.maintain()
+  }
+
+  @Test func hungEndpointGetsNoRequestsUntilAStreamGoesOn() throws {
+    let picker = picker { $0.stallMilliseconds = 2_000 }
+    let stream = try #require(picker.picked(streaming, subset: ["127.0.0.1:8000"]))
+    wait(500, picker)
+    picker.firstToken(stream.ticket)
+    wait(2_000, picker)
+    #expect(states(picker) == ["available", "available"])
+    wait(1, picker)
+    #expect(states(picker) == ["stalled", "available"])
+    #expect(addresses(picker) == ["127.0.0.1:8001"])
+    wait(60_000, picker)
+    #expect(states(picker)[0] == "stalled", "its stream still stands when the ejection ends")
+    picker.tokens(stream.ticket, count: 1)
+    #expect(addresses(picker).count == 2)
+    picker.finished(stream.ticket, outcome: .good)
+    #expect(picker.report().counters.stalls == 1)
+  }
+
+  @Test func streamsThatGoOnAreNoStall() throws {
+    let picker = picker { $0.stallMilliseconds = 2_000 }
+    let held = try (0..<2).map { _ in
+      try #require(picker.picked(streaming, subset: ["127.0.0.1:8000"]))
+    }
+    for stream in held { picker.firstToken(stream.ticket) }
+    for _ in 0..<10 {
+      wait(1_900, picker)
+      picker.tokens(held[0].ticket, count: 1)
+    }
+    #expect(states(picker) == ["available", "available"])
+    #expect(picker.report().counters.stalls == 0)
+  }
+
+  @Test func longPromptIsGivenTime() throws {
+    let picker = picker { $0.stallMilliseconds = 2_000 }
+    let prompt = try #require(picker.picked(streaming, subset: ["127.0.0.1:8000"]))
+    wait(10_000, picker)
+    #expect(states(picker)[0] == "available")
+    wait(1, picker)
+    #expect(states(picker)[0] == "stalled")
+    picker.firstToken(prompt.ticket)
+    #expect(states(picker)[0] == "available")
+  }
+
+  @Test func wholeAnswersAreWaitedFor() throws {
+    let picker = picker { $0.stallMilliseconds = 2_000 }
+    _ = try #require(picker.picked(subset: ["127.0.0.1:8000"]))
+    wait(300_000, picker)
+    #expect(states(picker)[0] == "available")
+  }
+
+  @Test func endpointThatHungIsTriedWithOneRequestAtATime() throws {
+    let picker = picker {
+      $0.stallMilliseconds = 2_000
+      $0.ejectionMilliseconds = 1_000
+    }
+    let stream = try #require(picker.picked(streaming, subset: ["127.0.0.1:8000"]))
+    picker.firstToken(stream.ticket)
+    wait(2_001, picker)
+    picker.finished(stream.ticket, outcome: RequestOutcome(status: 499, end: .interrupted))
+    #expect(addresses(picker) == ["127.0.0.1:8001"], "though none is left to show that it hangs")
+    wait(1_001, picker)
+    let held = try (0..<4).map { _ in try #require(picker.picked(streaming)) }
+    #expect(held.filter { $0.address == "127.0.0.1:8000" }.count == 1)
+    for one in held {
+      clock.advance(1_000)
+      picker.firstToken(one.ticket)
+      picker.finished(one.ticket, outcome: .good)
+    }
+    #expect(addresses(picker).count == 2)
+    #expect(states(picker) == ["available", "available"])
+  }
+
   @Test func staleSnapshotIsIgnored() throws {
     let picker = picker { $0.staleMilliseconds = 2_000 }
     picker.observe(loaded, address: "127.0.0.1:8000")
