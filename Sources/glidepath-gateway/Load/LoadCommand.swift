@@ -33,12 +33,18 @@ struct LoadCommand: AsyncParsableCommand {
   @Option(help: "The share of failed requests that is accepted, 0…1.")
   var maximumFailedShare = 0.0
 
+  @Option(help: "Give up on a request after this many seconds.")
+  var timeout = 300.0
+
+  @Option(help: "Write one JSON line per request to this file, by the time it was due.")
+  var outcomes: String?
+
   @Flag(help: "Print one JSON document instead of text.")
   var json = false
 
   func validate() throws {
-    guard seconds > 0, seconds.isFinite, rate > 0, rate.isFinite else {
-      throw ValidationError("--seconds and --rate must be above 0")
+    for value in [seconds, rate, timeout] where !(value > 0 && value.isFinite) {
+      throw ValidationError("--seconds, --rate and --timeout must be above 0")
     }
   }
 
@@ -51,6 +57,7 @@ struct LoadCommand: AsyncParsableCommand {
     var settings = HTTPClient.Configuration()
     settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 512
     settings.timeout = HTTPClient.Configuration.Timeout(connect: .seconds(10), read: .seconds(120))
+    let limit = TimeAmount.nanoseconds(Int64(min(timeout, 1e6) * 1e9))
     let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
     let clock = ContinuousClock()
     let start = clock.now + .milliseconds(100)
@@ -58,12 +65,17 @@ struct LoadCommand: AsyncParsableCommand {
       for planned in plan.requests {
         let request = LoadRequest(
           planned: planned, url: url, model: model, due: start + .seconds(planned.time))
-        group.addTask { await request.run(client) }
+        group.addTask { await request.run(client, timeout: limit) }
       }
       return await group.reduce(into: []) { $0.append($1) }
     }
+    .sorted { $0.dueSeconds < $1.dueSeconds }
     let elapsed = (clock.now - start) / .seconds(1)
     try await client.shutdown()
+    if let path = self.outcomes {
+      let lines = outcomes.map { $0.line + "\n" }.joined()
+      try Data(lines.utf8).write(to: URL(fileURLWithPath: path))
+    }
     let summary = LoadSummary(outcomes: outcomes, seconds: elapsed)
     if json {
       let data = try JSONSerialization.data(
@@ -84,16 +96,16 @@ struct LoadRequest: Sendable {
   let model: String
   let due: ContinuousClock.Instant
 
-  func run(_ client: HTTPClient) async -> LoadOutcome {
+  func run(_ client: HTTPClient, timeout: TimeAmount) async -> LoadOutcome {
     let body = body()
     try? await Task.sleep(until: due, clock: .continuous)
-    var outcome = LoadOutcome(status: 0)
+    var outcome = LoadOutcome(dueSeconds: planned.time, status: 0)
     do {
       var request = HTTPClientRequest(url: url + "/v1/chat/completions")
       request.method = .POST
       request.headers.add(name: "content-type", value: "application/json")
       request.body = .bytes(ByteBuffer(bytes: body))
-      let response = try await client.execute(request, timeout: .minutes(5))
+      let response = try await client.execute(request, timeout: timeout)
       outcome.status = Int(response.status.code)
       var tail = StreamTail()
       for try await part in response.body {
@@ -108,6 +120,7 @@ struct LoadRequest: Sendable {
       if outcome.status == 200, outcome.answerTokens == 0 { outcome.status = 0 }
     } catch {
       outcome.status = 0
+      outcome.endMilliseconds = now()
     }
     return outcome
   }

@@ -8,6 +8,8 @@ enum LoadMath {
 
 /// How one request of a load went; times in ms from when it was to be sent.
 struct LoadOutcome: Sendable {
+  /// When it was to be sent, s after the load's start.
+  var dueSeconds: Double
   /// The HTTP status; 0 when there was no answer.
   var status: Int
   var ttftMilliseconds = Double.nan
@@ -19,6 +21,17 @@ struct LoadOutcome: Sendable {
   var tpotMilliseconds: Double {
     answerTokens > 1
       ? (endMilliseconds - ttftMilliseconds) / Double(answerTokens - 1) : .nan
+  }
+
+  /// One JSON line; what is unknown is null.
+  var line: String {
+    func number(_ value: Double) -> String {
+      value.isFinite ? String(format: "%.3f", value) : "null"
+    }
+    return "{\"due_s\":\(number(dueSeconds)),\"status\":\(status),"
+      + "\"ttft_ms\":\(number(ttftMilliseconds)),\"end_ms\":\(number(endMilliseconds)),"
+      + "\"output_tokens\":\(answerTokens),\"input_tokens\":\(promptTokens),"
+      + "\"cached_tokens\":\(cachedTokens)}"
   }
 }
 
