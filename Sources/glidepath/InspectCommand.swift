@@ -79,14 +79,20 @@ struct InspectCommand: ParsableCommand {
     ]
     let steps = StepFeature.names.indices.map { index in
       [StepFeature.names[index], StepFeature.units[index]]
-        + model.engines.map {
-          Console.short(
-            $0.stepCoefficients.indices.contains(index) ? $0.stepCoefficients[index] : 0)
-        }
+        + model.engines.map { stepCell($0, index) }
     }
     return limits.map { name, unit, value in
       [name, unit] + model.engines.map { Console.short(value($0)) }
     } + steps
+  }
+
+  /// A step coefficient with its 95 % half-width.
+  private func stepCell(_ engine: EngineModel, _ index: Int) -> String {
+    guard engine.stepCoefficients.indices.contains(index) else { return "0" }
+    let width =
+      engine.stepHalfWidths.indices.contains(index) ? Double(engine.stepHalfWidths[index]) : 0
+    let value = Console.short(engine.stepCoefficients[index])
+    return width > 0 ? "\(value) ± \(Console.short(width))" : value
   }
 
   private func json(_ model: GlideModel, _ rows: [TermRow]) -> [String: Any] {
@@ -112,6 +118,7 @@ struct InspectCommand: ParsableCommand {
           "token_budget": $0.tokenBudget, "maximum_sequences": $0.maximumSequences,
           "uplink_ms": $0.uplinkMilliseconds, "downlink_ms": $0.downlinkMilliseconds,
           "step_coefficients": $0.stepCoefficients,
+          "step_half_widths": $0.stepHalfWidths.map { Double($0) },
         ] as [String: Any]
       },
       "groups": model.groups.map {

@@ -9,8 +9,10 @@ internal import RoutingRuntime
 /// A first token's time is the sum of the steps from the request's arrival to the end of its
 /// prompt, and each step's length is linear in what it computes; so once a replay says which steps
 /// those were, every TTFT is one linear equation in the step coefficients. So is the time between
-/// two step ends that the gateway saw. Which steps they were depends on the coefficients, so replay
-/// and fit alternate, from gaps of few steps, whose number is certain, to longer ones.
+/// two step ends that the gateway saw, and so is the length of an answer, whose tokens count its
+/// steps. Which steps they were depends on the coefficients, so replay and fit alternate, from gaps
+/// of few steps, whose number is certain, to longer ones. Answers give the first guess: without them
+/// two quick steps may pass for one slow one.
 struct EngineCalibration {
   /// What is searched and how long.
   struct Configuration: Sendable {
@@ -47,6 +49,8 @@ struct EngineCalibration {
     var tokenBudget = 8192.0
     var uplink = 0.5
     var gate = 0.35
+    /// Whether answers' lengths are equations, too: not where their tokens do not count steps.
+    var usesAnswers = true
   }
 
   private let log: ReplayLog
@@ -93,7 +97,8 @@ struct EngineCalibration {
         Limits(tokenBudget: best.limits.tokenBudget, uplink: uplink, gate: $0)
       }
     }
-    best = try self.best(delays, on: trialRange)
+    let guessed = Limits(tokenBudget: best.limits.tokenBudget, usesAnswers: false)
+    best = try self.best(delays + [guessed], on: trialRange)
     let final = try calibrate(
       newest(range, configuration.sampleRows), limits: best.limits, rounds: configuration.rounds,
       start: best.engines)
@@ -133,7 +138,9 @@ struct EngineCalibration {
   private func calibrate(
     _ range: Range<Int>, limits: Limits, rounds: Int, start: [EngineModel]?
   ) throws(LinearAlgebraError) -> Trial {
+    let answers = answerEquations(range, limits)
     var engines = start ?? classes.indices.map { initialEngine($0, range, limits) }
+    if start == nil { try startFromAnswers(answers, &engines) }
     var error = Double.infinity
     var best = engines
     // An engine that is roughly right already may learn from longer gaps at once.
@@ -147,16 +154,20 @@ struct EngineCalibration {
       var pooled: NormalMatrix?
       var own: [NormalMatrix] = []
       for index in classes.indices {
-        let normal = try normalMatrix(
+        var normal = try normalMatrix(
           rows, classIndex: index, engine: engines[index], round: round, gate: limits.gate)
+        if limits.usesAnswers {
+          normal.merge(try answers[index].normalMatrix(engines[index].stepCoefficients))
+        }
         own.append(normal)
         if pooled == nil { pooled = normal } else { pooled?.merge(normal) }
       }
       guard let pooled else { break }
       let columns = round < 2 ? Self.simpleColumns : Array(0..<StepFeature.count)
       for index in classes.indices {
-        engines[index].stepCoefficients = try StepFit(pooled: pooled, own: own[index])
-          .coefficients(columns: columns, previous: engines[index].stepCoefficients)
+        try engines[index].take(
+          StepFit(pooled: pooled, own: own[index]).solution(
+            columns: columns, previous: engines[index]))
       }
     }
     let final = replay(range, engines).error
@@ -164,6 +175,44 @@ struct EngineCalibration {
       ? Trial(limits: limits, engines: engines, error: final)
       : Trial(limits: limits, engines: best, error: error)
   }
+
+  /// Per class, the equations of its answers; none when `limits` are without.
+  private func answerEquations(_ range: Range<Int>, _ limits: Limits) -> [AnswerEquations] {
+    guard limits.usesAnswers else { return [] }
+    let batches = BatchHistory(log, rows: range)
+    var rows = [[Int]](repeating: [], count: classOfSymbol.count)
+    for index in range where log.rows[index].endpoint != .none {
+      rows[Int(log.rows[index].endpoint.index)].append(index)
+    }
+    return classes.indices.map { classIndex in
+      AnswerEquations(
+        log, rows: rows.indices.filter { classOfSymbol[$0] == classIndex }.map { rows[$0] },
+        tokenBudget: limits.tokenBudget, batches: batches)
+    }
+  }
+
+  /// First coefficients from the answers alone.
+  private func startFromAnswers(
+    _ answers: [AnswerEquations], _ engines: inout [EngineModel]
+  ) throws(LinearAlgebraError) {
+    guard !answers.isEmpty else { return }
+    for _ in 0..<Self.answerRounds {
+      var own: [NormalMatrix] = []
+      var pooled = NormalMatrix(columnCount: StepFeature.count)
+      for index in classes.indices {
+        own.append(try answers[index].normalMatrix(engines[index].stepCoefficients))
+        pooled.merge(own[index])
+      }
+      for index in classes.indices {
+        try engines[index].take(
+          StepFit(pooled: pooled, own: own[index]).solution(
+            columns: Self.simpleColumns, previous: engines[index]))
+      }
+    }
+  }
+
+  /// The answers' steps depend on the coefficients a little: a few rounds settle it.
+  private static let answerRounds = 5
 
   /// Features of the first rounds, before the engines are roughly right: step, batch, context,
   /// prefill tokens, attention, and prefill over 256.
@@ -206,13 +255,14 @@ struct EngineCalibration {
       targets.append(elapsed)
       scales.append(3 * step + 0.02 * elapsed)
     }
-    var coefficients = engine.stepCoefficients
+    var engine = engine
     var normal = NormalMatrix(columnCount: size)
     for _ in 0..<3 {
-      let weights = huberWeights(design, targets, scales, coefficients)
+      let weights = huberWeights(design, targets, scales, engine.stepCoefficients)
       normal = try NormalMatrix(design, targets: targets, weights: weights)
-      coefficients = try StepFit(pooled: normal, own: normal).coefficients(
-        columns: Array(0..<size), previous: coefficients)
+      try engine.take(
+        StepFit(pooled: normal, own: normal).solution(
+          columns: Array(0..<size), previous: engine))
     }
     return normal
   }
@@ -278,5 +328,12 @@ struct EngineCalibration {
     }
     let isCommon = atLimit >= max(20, log.rows.count / 500)
     return largest > 0 && isCommon && waiting * 10 >= atLimit * 8 ? Double(largest) : 256
+  }
+}
+
+extension EngineModel {
+  fileprivate mutating func take(_ solution: StepFit.Solution) {
+    stepCoefficients = solution.coefficients
+    stepHalfWidths = solution.halfWidths
   }
 }

@@ -1,10 +1,12 @@
+internal import CoefficientFile
 internal import LinearAlgebra
 internal import RoutingRuntime
 
 /// Step coefficients of one class, shrunk towards the pool's.
 ///
-/// The pool's equations count as ``priorRows`` rows of the class's own, at the class's own speed: a
-/// class of 50 requests keeps the pool's shape and learns its speed; one of thousands its own shape.
+/// The pool's equations count as ``priorRows`` rows of the class's own, at the class's own speeds: a
+/// class of 50 requests keeps the pool's shape and learns its speeds, of decoding and of prefill; one
+/// of thousands its own shape.
 struct StepFit {
   let pooled: NormalMatrix
   let own: NormalMatrix
@@ -13,46 +15,100 @@ struct StepFit {
   private static let priorRows = 800.0
   /// The own rows at which that worth has halved: who has data needs no prior.
   private static let halvingRows = 300.0
+  /// How many rows the belief is worth that both parts run at one speed.
+  private static let speedPull = 3.0
   /// Relative to each column's scale: collinear step features share their effect.
   private static let ridge = 1e-6
 
-  func coefficients(
-    columns: [Int], previous: [Double]
-  ) throws(LinearAlgebraError) -> [Double] {
+  /// What came out, shape `[StepFeature.count]` each.
+  struct Solution {
+    var coefficients: [Double]
+    /// 95 % half-widths; 0 where nothing was fitted.
+    var halfWidths: [Float]
+  }
+
+  /// Fits `columns`; `previous` where the class has no rows.
+  ///
+  /// The half-widths take rows for independent. First tokens, gaps and answers of one time share
+  /// steps, so they are rather too narrow.
+  func solution(
+    columns: [Int], previous: EngineModel
+  ) throws(LinearAlgebraError) -> Solution {
     let mine = own.selecting(columns: columns)
-    guard mine.rowCount > 0 else { return previous }
+    guard mine.rowCount > 0 else {
+      return Solution(
+        coefficients: previous.stepCoefficients, halfWidths: previous.stepHalfWidths)
+    }
     let isWholePool = own.rowCount == pooled.rowCount
     let all = pooled.selecting(columns: columns)
-    let prior = try solve(all.gram, all.moment)
-    var solution = prior
+    var (gram, moment) = (all.gram, all.moment)
     if !isWholePool {
-      let image = all.gram.product(prior)
-      // The class's speed: its targets against what the pool would take, least squares.
-      let mineImage = mine.gram.product(prior)
-      var (numerator, denominator) = (0.0, 0.0)
-      for index in prior.indices {
-        numerator += prior[index] * mine.moment[index]
-        denominator += prior[index] * mineImage[index]
-      }
-      let speed = denominator > 0 ? min(max(numerator / denominator, 0.05), 20) : 1
+      // The class's speeds: what the pool would take, scaled to fit the class's own equations.
+      let image = all.gram.product(try speeds(mine, try solve(gram, moment).values, columns))
       let worth = Self.priorRows / (1 + Double(mine.rowCount) / Self.halvingRows)
       let share = worth / Double(max(all.rowCount, 1))
-      var gram = mine.gram
+      gram = mine.gram
       for index in gram.elements.indices {
         gram.elements[index] += share * all.gram.elements[index]
       }
-      let moment = mine.moment.indices.map { mine.moment[$0] + share * speed * image[$0] }
-      solution = try solve(gram, moment)
+      moment = mine.moment.indices.map { mine.moment[$0] + share * image[$0] }
     }
-    var result = [Double](repeating: 0, count: StepFeature.count)
-    for (index, column) in columns.enumerated() { result[column] = solution[index] }
-    return Self.physical(result)
+    let (values, inverse) = try solve(gram, moment)
+    let spare = Double(max(1, mine.rowCount - columns.count))
+    let variance = mine.residualSquares(values) / spare
+    var result = Solution(
+      coefficients: [Double](repeating: 0, count: StepFeature.count),
+      halfWidths: [Float](repeating: 0, count: StepFeature.count))
+    for (index, column) in columns.enumerated() {
+      result.coefficients[column] = values[index]
+      result.halfWidths[column] = Float(
+        Self.normalQuantile * max(0, variance * inverse[index, index]).squareRoot())
+    }
+    result.coefficients = Self.physical(result.coefficients)
+    return result
   }
 
-  private func solve(_ gram: Matrix, _ moment: [Double]) throws(LinearAlgebraError) -> [Double] {
+  private static let normalQuantile = 1.96
+
+  /// `prior` with its decode part and its prefill part each at the class's own speed.
+  ///
+  /// Decoding is bound by the accelerator's memory and prefill by its arithmetic, so types differ by
+  /// two factors rather than one; both lean towards their common one.
+  private func speeds(
+    _ mine: NormalMatrix, _ prior: [Double], _ columns: [Int]
+  ) throws(LinearAlgebraError) -> [Double] {
+    let parts = [false, true].map { isPrefill in
+      columns.indices.map { StepFeature.isPrefill(columns[$0]) == isPrefill ? prior[$0] : 0 }
+    }
+    let images = parts.map { mine.gram.product($0) }
+    func dot(_ left: [Double], _ right: [Double]) -> Double {
+      left.indices.reduce(0) { $0 + left[$1] * right[$1] }
+    }
+    var gram = Matrix(rowCount: 2, columnCount: 2)
+    for row in 0..<2 {
+      for column in 0..<2 { gram[row, column] = dot(parts[row], images[column]) }
+    }
+    let moment = parts.map { dot($0, mine.moment) }
+    let total = gram[0, 0] + 2 * gram[0, 1] + gram[1, 1]
+    let common = total > 0 ? (moment[0] + moment[1]) / total : 1
+    let pull = Self.speedPull / Double(max(mine.rowCount, 1))
+    let ridge = [gram[0, 0], gram[1, 1]].map { pull * $0 }
+    for index in 0..<2 { gram[index, index] += ridge[index] }
+    let speeds = try SymmetricSolver(gram, tolerance: 1e-10).solve(
+      [0, 1].map { moment[$0] + ridge[$0] * common })
+    return columns.indices.map {
+      let speed = min(max(StepFeature.isPrefill(columns[$0]) ? speeds[1] : speeds[0], 0.05), 20)
+      return speed * prior[$0]
+    }
+  }
+
+  private func solve(
+    _ gram: Matrix, _ moment: [Double]
+  ) throws(LinearAlgebraError) -> (values: [Double], inverse: Matrix) {
     var regular = gram
     for index in 0..<gram.columnCount { regular[index, index] *= 1 + Self.ridge }
-    return try SymmetricSolver(regular, tolerance: 1e-10).solve(moment)
+    let solver = try SymmetricSolver(regular, tolerance: 1e-10)
+    return (solver.solve(moment), solver.inverse())
   }
 
   /// Beyond the last knot, where data are thin, more work never takes less time.

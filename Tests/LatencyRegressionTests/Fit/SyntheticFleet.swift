@@ -18,6 +18,10 @@ struct SyntheticFleet {
   var accelerators = ["a"]
   /// The slowness of each accelerator, by the same index.
   var slowness = [1.0]
+  /// The further slowness of its prefill alone.
+  var prefillSlowness = [1.0]
+  /// Requests to the second endpoint, the newest; `nil` for equal shares.
+  var requestsElsewhere: Int?
   /// The share of requests that are given up after 200 ms.
   var abortedShare = 0.0
 
@@ -39,7 +43,10 @@ struct SyntheticFleet {
     var time = 0.0
     for index in 0..<requests {
       time += -meanGap * logarithm(1 - random.uniform(in: 0...0.999_999))
-      let endpoint = Int(random.uniform(in: 0...0.999_999) * Double(endpoints))
+      var endpoint = Int(random.uniform(in: 0...0.999_999) * Double(endpoints))
+      if let requestsElsewhere {
+        endpoint = requests - index <= 2 * requestsElsewhere && index % 2 == 0 ? 1 : 0
+      }
       var row = LoggedRequest()
       row.identityLow = UInt64(index)
       row.endpoint = symbols.intern("pod-\(endpoint)")
@@ -58,7 +65,9 @@ struct SyntheticFleet {
           output: Int(row.outputTokens)))
     }
     for endpoint in 0..<endpoints {
-      serve(queues[endpoint], factor: slowness[endpoint % slowness.count], &rows, &random)
+      serve(
+        queues[endpoint], factor: slowness[endpoint % slowness.count],
+        prefillFactor: prefillSlowness[endpoint % prefillSlowness.count], &rows, &random)
     }
     for index in rows.indices where random.uniform(in: 0...1) < abortedShare {
       rows[index].status = 499
@@ -69,7 +78,8 @@ struct SyntheticFleet {
   }
 
   private func serve(
-    _ jobs: [Job], factor: Double, _ rows: inout [LoggedRequest], _ random: inout SplitMix64
+    _ jobs: [Job], factor: Double, prefillFactor: Double, _ rows: inout [LoggedRequest],
+    _ random: inout SplitMix64
   ) {
     var waiting = jobs[...]
     var prefilling: [Job] = []
@@ -91,7 +101,8 @@ struct SyntheticFleet {
         budget -= taken
         tokens += taken
       }
-      let length = base + perRequest * Double(decoding.count) + perToken * tokens
+      let length =
+        base + perRequest * Double(decoding.count) + perToken * prefillFactor * tokens
       now += length * factor * (1 + noise * random.uniform(in: -1...1))
       for index in decoding.indices { decoding[index].generated += 1 }
       for job in decoding where job.generated >= job.output {

@@ -1,0 +1,253 @@
+public import LinearAlgebra
+public import LogReplay
+internal import RequestLog
+internal import RoutingRuntime
+
+/// The linear equations in step coefficients that the lengths of answers yield.
+///
+/// A request that generated N tokens after its first was part of N steps: their number is known,
+/// and so, from the log, are the batches and the prompts that it met. The time from its first to
+/// its last token is therefore linear in the step coefficients, with no guess at how many steps it
+/// was. The steps of a window are taken from its stretches of constant batch in proportion to their
+/// number there, which depends on the coefficients, so the fit is repeated.
+///
+/// Answers of engines that speculate, or whose tokens were not counted, break the rule; a caller
+/// should therefore try a calibration with these equations against one without.
+public struct AnswerEquations: Sendable {
+  /// One stretch of time between two changes of an endpoint's batch.
+  private struct Stretch: Sendable {
+    var start: Double
+    var step = StepComposition()
+  }
+
+  /// A prompt that was computed, at its first token.
+  private struct Prompt: Sendable {
+    var time: Double
+    var newTokens: Double
+    var attention: Double
+    var decoding: Double
+  }
+
+  /// The rows, stretches and prompts of one endpoint.
+  private struct Endpoint: Sendable {
+    var rows: [Int] = []
+    var stretches: [Stretch] = []
+    var prompts: [Prompt] = []
+  }
+
+  private let log: ReplayLog
+  private let tokenBudget: Double
+  private var endpoints: [Endpoint] = []
+
+  /// Answers with fewer tokens are too quantized to say how long a step is.
+  private static let shortestAnswer: Int32 = 5
+  /// Relative residuals beyond this count linearly.
+  private static let huber = 0.1
+
+  /// Prepares the equations of endpoints of one class.
+  ///
+  /// - Parameters:
+  ///   - rows: Per endpoint, its rows in `log`; those without outcomes are left out.
+  ///   - tokenBudget: The most prompt tokens per step.
+  ///   - batches: What all endpoints decoded, by time; `nil` where there is only one.
+  /// - Complexity: O(*n* log *n*).
+  public init(_ log: ReplayLog, rows: [[Int]], tokenBudget: Double, batches: BatchHistory?) {
+    self.log = log
+    self.tokenBudget = tokenBudget
+    for given in rows {
+      let complete = given.filter { log.isComplete($0) && log.firstTokenTime($0) != nil }
+      if !complete.isEmpty { endpoints.append(prepare(complete, batches)) }
+    }
+  }
+
+  /// The normal equations, each answer relative to its length and bounded where `coefficients`, in
+  /// ``StepFeature`` order, do not explain it.
+  ///
+  /// - Complexity: O(*n p²*).
+  public func normalMatrix(_ coefficients: [Double]) throws(LinearAlgebraError) -> NormalMatrix {
+    var design = Design(columnCount: StepFeature.count)
+    var targets: [Double] = []
+    var weights: [Double] = []
+    let model = StepModel(coefficients: coefficients)
+    var row = [Double](repeating: 0, count: StepFeature.count)
+    for endpoint in endpoints {
+      let (decode, prefill) = (decodeSums(endpoint, model), prefillSums(endpoint))
+      for index in endpoint.rows {
+        guard let target = fill(&row, index, endpoint, decode, prefill) else { continue }
+        var predicted = 0.0
+        for column in row.indices { predicted += row[column] * coefficients[column] }
+        let scale = target + 2 * coefficients[0]
+        let residual = abs(target - predicted) / scale
+        design.append(row.lazy.map { Float($0) })
+        targets.append(target)
+        weights.append((residual < Self.huber ? 1 : Self.huber / residual) / (scale * scale))
+      }
+    }
+    return try NormalMatrix(design, targets: targets, weights: weights)
+  }
+
+  // MARK: - Preparation
+
+  private func prepare(_ rows: [Int], _ batches: BatchHistory?) -> Endpoint {
+    var endpoint = Endpoint(rows: rows)
+    var changes: [(time: Double, count: Double, context: Double)] = []
+    for row in rows {
+      guard let first = log.firstTokenTime(row) else { continue }
+      let logged = log.rows[row]
+      let context = Double(logged.inputTokens) + 0.5 * Double(max(logged.outputTokens, 0))
+      changes.append((first, 1, context))
+      changes.append((log.endTime(row), -1, -context))
+    }
+    changes.sort { $0.time < $1.time }
+    var step = StepComposition()
+    for change in changes {
+      step.decodingRequests += change.count
+      step.contextTokens += change.context
+      step.otherDecodingRequests = max(
+        0, (batches?.count(at: change.time) ?? 0) - step.decodingRequests)
+      endpoint.stretches.append(Stretch(start: change.time, step: step))
+    }
+    for row in rows {
+      guard let first = log.firstTokenTime(row) else { continue }
+      let logged = log.rows[row]
+      let prompt = Double(max(logged.inputTokens, 1))
+      let new = max(1, logged.shape.newTokens)
+      endpoint.prompts.append(
+        Prompt(
+          time: first, newTokens: new, attention: new * (prompt - new / 2) * 1e-6,
+          decoding: endpoint.stretches[Self.last(endpoint.stretches, by: first, \.start)].step
+            .decodingRequests))
+    }
+    endpoint.prompts.sort { $0.time < $1.time }
+    return endpoint
+  }
+
+  /// Fills the equation of row `index` and returns its target, ms; `nil` where it has none.
+  private func fill(
+    _ row: inout [Double], _ index: Int, _ endpoint: Endpoint, _ decode: [Double],
+    _ prefill: [Double]
+  ) -> Double? {
+    let size = StepFeature.count
+    guard log.rows[index].outputTokens >= Self.shortestAnswer,
+      let first = log.firstTokenTime(index)
+    else { return nil }
+    let end = log.endTime(index)
+    guard end > first else { return nil }
+    let steps = Double(log.rows[index].outputTokens - 1)
+    let left = Self.last(endpoint.stretches, by: first, \.start) * (size + 1)
+    let right = Self.last(endpoint.stretches, by: end, \.start) * (size + 1)
+    let from = Self.count(endpoint.prompts, by: first, \.time)
+    let to = Self.count(endpoint.prompts, by: end, \.time)
+    let weight = decode[right + size] - decode[left + size]
+    guard weight > 0 else { return nil }
+    for column in 0..<size {
+      row[column] =
+        steps * (decode[right + column] - decode[left + column]) / weight
+        + prefill[to * size + column] - prefill[from * size + column]
+    }
+    row[0] = steps
+    return end - first
+  }
+
+  /// Per stretch, cumulated before it: decode features × steps, then steps.
+  private func decodeSums(_ endpoint: Endpoint, _ model: StepModel) -> [Double] {
+    let size = StepFeature.count
+    let stretches = endpoint.stretches
+    var result = [Double](repeating: 0, count: (stretches.count + 1) * (size + 1))
+    var running = [Double](repeating: 0, count: size + 1)
+    var features = [Double](repeating: 0, count: size)
+    for index in stretches.indices {
+      for column in 0...size { result[index * (size + 1) + column] = running[column] }
+      let end = index + 1 < stretches.count ? stretches[index + 1].start : stretches[index].start
+      let steps = (end - stretches[index].start) / model.milliseconds(stretches[index].step)
+      for column in 0..<size { features[column] = 0 }
+      StepFeature.accumulate(stretches[index].step, weight: steps, into: &features)
+      for column in 0..<size { running[column] += features[column] }
+      running[size] += steps
+    }
+    for column in 0...size { result[stretches.count * (size + 1) + column] = running[column] }
+    return result
+  }
+
+  /// Prefill features of the prompts before each, cumulated.
+  private func prefillSums(_ endpoint: Endpoint) -> [Double] {
+    let size = StepFeature.count
+    var result = [Double](repeating: 0, count: (endpoint.prompts.count + 1) * size)
+    var with = [Double](repeating: 0, count: size)
+    var without = [Double](repeating: 0, count: size)
+    for (index, prompt) in endpoint.prompts.enumerated() {
+      for column in 0..<size {
+        with[column] = result[index * size + column]
+        without[column] = 0
+      }
+      var remaining = prompt.newTokens
+      while remaining > 0 {
+        var step = StepComposition()
+        step.decodingRequests = prompt.decoding
+        StepFeature.accumulate(step, weight: 1, into: &without)
+        step.prefillTokens = min(remaining, tokenBudget)
+        step.attention = prompt.attention * step.prefillTokens / prompt.newTokens
+        StepFeature.accumulate(step, weight: 1, into: &with)
+        remaining -= tokenBudget
+      }
+      for column in 0..<size {
+        result[(index + 1) * size + column] = with[column] - without[column]
+      }
+    }
+    return result
+  }
+
+  /// How many elements lie at or before `time`.
+  private static func count<Element>(
+    _ sorted: [Element], by time: Double, _ key: KeyPath<Element, Double>
+  ) -> Int {
+    var (low, high) = (0, sorted.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if sorted[middle][keyPath: key] <= time { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  /// The last element at or before `time`; the first where none is.
+  private static func last<Element>(
+    _ sorted: [Element], by time: Double, _ key: KeyPath<Element, Double>
+  ) -> Int {
+    max(0, count(sorted, by: time, key) - 1)
+  }
+}
+
+/// How many requests all endpoints decoded, by time.
+public struct BatchHistory: Sendable {
+  private var times: [Double] = []
+  private var counts: [Double] = []
+
+  /// Of the complete rows among `rows`.
+  public init(_ log: ReplayLog, rows: Range<Int>) {
+    var changes: [(time: Double, change: Double)] = []
+    for row in rows {
+      guard log.isComplete(row), let first = log.firstTokenTime(row) else { continue }
+      changes.append((first, 1))
+      changes.append((log.endTime(row), -1))
+    }
+    changes.sort { $0.time < $1.time }
+    var count = 0.0
+    for change in changes {
+      count += change.change
+      times.append(change.time)
+      counts.append(count)
+    }
+  }
+
+  /// How many there were at `time`.
+  ///
+  /// - Complexity: O(log *n*).
+  public func count(at time: Double) -> Double {
+    var (low, high) = (0, times.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if times[middle] <= time { low = middle + 1 } else { high = middle }
+    }
+    return low > 0 ? counts[low - 1] : 0
+  }
+}

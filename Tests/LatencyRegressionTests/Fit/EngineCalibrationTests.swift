@@ -1,0 +1,69 @@
+import CoefficientFile
+import LatencyRegression
+import LogReplay
+import RequestLog
+import RoutingRuntime
+import TestSupport
+import Testing
+
+@Suite struct EngineCalibrationTests {
+  /// The learned step of `accelerator`, ms.
+  private func step(
+    _ model: GlideModel, _ accelerator: String, decoding: Double, prefill: Double = 0
+  ) throws -> Double {
+    let group = try #require(model.groups.first { $0.name == accelerator })
+    var step = StepComposition()
+    step.decodingRequests = decoding
+    step.prefillTokens = prefill
+    return StepModel(coefficients: model.engines[Int(group.engine)].stepCoefficients)
+      .milliseconds(step)
+  }
+
+  @Test(arguments: [2.5, 8, 25]) func stepsAreLearnedAsLongAsTheyAre(base: Double) throws {
+    let fleet = SyntheticFleet(requests: 700, meanGap: 40, base: base, perRequest: 0.06 * base)
+    let model = try ModelFitter().fit(fleet.log(seed: 21)).model
+    for decoding in [2.0, 6] {
+      let truth = base * (1 + 0.06 * decoding)
+      let learned = try step(model, "a", decoding: decoding)
+      #expect(abs(learned / truth - 1) < 0.06, "\(learned) against \(truth)")
+    }
+  }
+
+  @Test func fiftyRequestsTellANewTypesSpeedsOfDecodingAndOfPrefill() throws {
+    let fleet = SyntheticFleet(
+      requests: 1200, perToken: 0.04, accelerators: ["old", "new"], slowness: [1, 1.5],
+      prefillSlowness: [1, 0.5], requestsElsewhere: 50)
+    let log = fleet.log(seed: 22)
+    #expect(log.rows.filter { log.symbols.name($0.accelerator) == "new" }.count == 50)
+    let model = try ModelFitter().fit(log).model
+    let decode = try step(model, "new", decoding: 3) / (1.5 * (8 + 0.15))
+    #expect(abs(decode - 1) < 0.1, "\(decode)")
+    let prefill =
+      try (step(model, "new", decoding: 3, prefill: 800) - step(model, "new", decoding: 3))
+      / (1.5 * 0.5 * 0.04 * 800)
+    #expect(abs(prefill - 1) < 0.2, "\(prefill)")
+  }
+
+  @Test func answersWhoseTokensDoNotCountStepsAreLeftOut() throws {
+    // As an engine that guesses ahead would: three tokens a step.
+    var log = SyntheticFleet(requests: 700, meanGap: 40).log(seed: 23)
+    var rows = log.rows
+    for index in rows.indices { rows[index].outputTokens *= 3 }
+    log = ReplayLog(rows: rows, symbols: log.symbols)
+    let model = try ModelFitter().fit(log).model
+    let learned = try step(model, "a", decoding: 2)
+    #expect(abs(learned / 8.1 - 1) < 0.15, "\(learned)")
+  }
+
+  @Test func stepCoefficientsCarryHalfWidths() throws {
+    let engine = try ModelFitter().fit(SyntheticFleet(requests: 1200).log(seed: 24)).model
+      .engines[0]
+    let (step, width) = (engine.stepCoefficients[0], Double(engine.stepHalfWidths[0]))
+    #expect(width > 0 && width < 0.05 * step, "\(step) ± \(width)")
+    // The interval is for the row's own noise; it may be too narrow, but not by much.
+    #expect(abs(step - 8) < 5 * width, "\(step) ± \(width)")
+    for (coefficient, width) in zip(engine.stepCoefficients, engine.stepHalfWidths) {
+      #expect(width.isFinite && width >= 0 && (coefficient == 0 || width > 0))
+    }
+  }
+}
