@@ -21,9 +21,9 @@ public struct StepComposition: Sendable {
 /// Kernels run padded batches, so the length bends and jumps at certain batch sizes; small prefills
 /// hide behind the weights' memory traffic, so it bends in the prompt tokens too.
 public enum StepFeature {
-  static let decodeKnots: [Double] = [4, 8, 16, 32, 48, 64, 128]
-  static let decodeJumps: [Double] = [8, 32, 64]
-  static let prefillKnots: [Double] = [64, 256, 512, 1024, 2048, 4096]
+  static let decodeKnots: [7 of Double] = [4, 8, 16, 32, 48, 64, 128]
+  static let decodeJumps: [3 of Double] = [8, 32, 64]
+  static let prefillKnots: [6 of Double] = [64, 256, 512, 1024, 2048, 4096]
 
   /// How many there are.
   public static let count = 24
@@ -32,16 +32,16 @@ public enum StepFeature {
     [
       "step", "decoding requests", "context tokens", "prefill tokens", "attention",
       "any prefill", "decoding × prefill", "other endpoints' decoding",
-    ] + decodeKnots.map { "decoding over \(Int($0))" }
-    + decodeJumps.map { "decoding above \(Int($0))" }
-    + prefillKnots.map { "prefill over \(Int($0))" }
+    ] + decodeKnots.indices.map { "decoding over \(Int(decodeKnots[$0]))" }
+    + decodeJumps.indices.map { "decoding above \(Int(decodeJumps[$0]))" }
+    + prefillKnots.indices.map { "prefill over \(Int(prefillKnots[$0]))" }
   /// Their units, in coefficient order.
   public static let units: [String] =
     [
       "ms per step", "ms per request", "ms per token", "ms per token", "ms per million token pairs",
       "ms", "ms per request × 1000 tokens", "ms per request",
-    ] + decodeKnots.map { _ in "ms per request" } + decodeJumps.map { _ in "ms" }
-    + prefillKnots.map { _ in "ms per token" }
+    ] + decodeKnots.indices.map { _ in "ms per request" } + decodeJumps.indices.map { _ in "ms" }
+    + prefillKnots.indices.map { _ in "ms per token" }
 
   /// Whether feature `index` counts prompts, and is 0 in a step without any.
   public static func isPrefill(_ index: Int) -> Bool { (3...6).contains(index) || index >= 18 }
