@@ -103,14 +103,20 @@ public struct EndpointLoad: Sendable {
     slowWork.add(amount, at: time, halfLife: Self.slowHalfLife)
     mediumWork.add(amount, at: time, halfLife: Self.mediumHalfLife)
     averageBatch.observe(forecast.decodingAfter)
-    // Both stand at this request's arrival; only the one ahead ran there already.
-    if isAheadCurrent, aheadTime == time, engine.trace == nil { swap(&engine, &ahead) }
-    isAheadCurrent = false
+    catchUp(to: time + engine.uplinkMilliseconds)
     engine.dispatched(
       request: slot, promptTokens: request.promptTokens, newTokens: request.newTokens,
       maximumTokens: request.maximumTokens, at: time)
     pendingRequests += 1
     return amount
+  }
+
+  /// The engine will be advanced to `arrival`: where it ran there ahead already, that is taken over.
+  private mutating func catchUp(to arrival: Double) {
+    if isAheadCurrent, aheadTime + engine.uplinkMilliseconds <= arrival, engine.trace == nil {
+      swap(&engine, &ahead)
+    }
+    isAheadCurrent = false
   }
 
   /// What a prompt adds to the steps that compute it, beyond their decoding.
@@ -121,7 +127,7 @@ public struct EndpointLoad: Sendable {
   mutating func firstToken(
     slot: Int32, ratio: Double, excessMilliseconds: Double, at time: Double
   ) {
-    isAheadCurrent = false
+    catchUp(to: time - engine.downlinkMilliseconds)
     engine.firstToken(request: slot, at: time)
     pendingRequests -= 1
     decodingRequests += 1
@@ -133,7 +139,7 @@ public struct EndpointLoad: Sendable {
     slot: Int32, hadFirstToken: Bool, outputTokens: Double, tpotMilliseconds: Double,
     at time: Double
   ) {
-    isAheadCurrent = false
+    catchUp(to: time - engine.downlinkMilliseconds)
     engine.finished(request: slot, at: time)
     if hadFirstToken { decodingRequests -= 1 } else { pendingRequests -= 1 }
     if outputTokens > 0 { recentOutput.observe(outputTokens) }

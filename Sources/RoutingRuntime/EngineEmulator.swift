@@ -199,7 +199,37 @@ public struct EngineEmulator: Sendable {
       // An engine that was silent for so long is not worth following step by step.
       if stepEnd - lastBoundary > Self.longestSilence { return }
       completeStep()
+      if queueHead == queue.count, !decoding.isEmpty, trace == nil {
+        decode(to: time)
+        return
+      }
     }
+  }
+
+  /// Advances an engine without queued prompts: step by step as ``beginStep()`` and
+  /// ``completeStep()`` do, but all steps are alike except for their context.
+  private mutating func decode(to time: Double) {
+    let batch = Double(decoding.count)
+    let (base, others) = (stepModel.decode(batch), stepModel.perOther * otherDecodingRequests)
+    var (context, steps) = (contextTokens, stepsSinceBoundary)
+    var (start, end, predicted) = (stepStart, stepEnd, predictedSinceBoundary)
+    while true {
+      start = end
+      let length = base + (stepModel.perContext * context + others)
+      end = start + max(length, StepModel.shortestMilliseconds) * slowness
+      if !(end <= time) || end - lastBoundary > Self.longestSilence { break }
+      predicted += end - start
+      context += batch
+      steps += 1
+      stepCount += 1
+    }
+    current = StepComposition()
+    current.decodingRequests = batch
+    current.contextTokens = context
+    current.otherDecodingRequests = otherDecodingRequests
+    (contextTokens, stepsSinceBoundary, predictedSinceBoundary) = (context, steps, predicted)
+    (stepStart, stepEnd, isBusy, awaitsFirstToken) = (start, end, true, false)
+    version &+= 1
   }
 
   private mutating func startBusyPeriod(at time: Double) {

@@ -78,7 +78,15 @@ public struct StepModel: Sendable {
 
   /// The decode part by batch size; beyond the table it goes on along its last slope.
   private let decodeTable: [Double]
-  private let coefficients: [Double]
+  let perContext: Double
+  let perOther: Double
+  let perToken: Double
+  let perAttention: Double
+  let anyPrefill: Double
+  /// Per 1,000 prompt tokens and decoding request.
+  private let perDecodingTokens: Double
+  /// Per prompt token over each of `StepFeature.prefillKnots`.
+  private let knots: [6 of Double]
 
   /// Compiles coefficients in ``StepFeature`` order.
   ///
@@ -98,7 +106,13 @@ public struct StepModel: Sendable {
       table.append(sum)
     }
     self.decodeTable = table
-    self.coefficients = coefficients
+    perContext = coefficients[2]
+    perToken = coefficients[3]
+    perAttention = coefficients[4]
+    anyPrefill = coefficients[5]
+    perDecodingTokens = coefficients[6]
+    perOther = coefficients[7]
+    knots = [6 of Double] { coefficients[18 + $0] }
   }
 
   /// The length of `step`, ms; at least ``shortestMilliseconds``.
@@ -106,13 +120,14 @@ public struct StepModel: Sendable {
   /// - Complexity: O(1), no allocation.
   public func milliseconds(_ step: StepComposition) -> Double {
     var length = decode(step.decodingRequests)
-    length += coefficients[2] * step.contextTokens + coefficients[7] * step.otherDecodingRequests
+    length += perContext * step.contextTokens + perOther * step.otherDecodingRequests
     let tokens = step.prefillTokens
     if tokens > 0 {
-      length += coefficients[3] * tokens + coefficients[4] * step.attention + coefficients[5]
-      length += coefficients[6] * step.decodingRequests * tokens / 1000
-      for index in 0..<6 where tokens > StepFeature.prefillKnots[index] {
-        length += coefficients[18 + index] * (tokens - StepFeature.prefillKnots[index])
+      length += perToken * tokens + perAttention * step.attention + anyPrefill
+      length += perDecodingTokens * step.decodingRequests * tokens / 1000
+      for index in 0..<6 {
+        guard tokens > StepFeature.prefillKnots[index] else { break }
+        length += knots[index] * (tokens - StepFeature.prefillKnots[index])
       }
     }
     return max(length, Self.shortestMilliseconds)
@@ -133,13 +148,8 @@ public struct StepModel: Sendable {
 
   // MARK: - Coefficients, for a batch of engines
 
-  var perContext: Double { coefficients[2] }
-  var perToken: Double { coefficients[3] }
-  var perAttention: Double { coefficients[4] }
-  var anyPrefill: Double { coefficients[5] }
   /// Per prompt token and decoding request.
-  var perDecodingToken: Double { coefficients[6] / 1000 }
-  var perOther: Double { coefficients[7] }
+  var perDecodingToken: Double { perDecodingTokens / 1000 }
   /// Per prompt token over `StepFeature.prefillKnots[index]`.
-  func knot(_ index: Int) -> Double { coefficients[18 + index] }
+  func knot(_ index: Int) -> Double { knots[index] }
 }
