@@ -152,6 +152,17 @@ import Testing
     }
   }
 
+  @Test func thePythonRouteIsSwifts() throws {
+    try withFolder { folder in
+      let result = try run([
+        "python3", examples.appendingPathComponent("route.py").path,
+        products.appendingPathComponent("libglidepath_runtime.so").path, try model(in: folder),
+      ])
+      #expect(result.status == 0, Comment(rawValue: result.output))
+      #expect(try result.output == expectedRoutes())
+    }
+  }
+
   @Test func theLibraryHasAStableSoname() throws {
     let library = products.appendingPathComponent("libglidepath_runtime.so").path
     let result = try run(["objdump", "-p", library])
