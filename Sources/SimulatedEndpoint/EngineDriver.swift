@@ -90,8 +90,13 @@ final class EngineDriver {
   }
 
   func hang() {
-    catchUp()
     faults.insert(.hang)
+    stall()
+  }
+
+  /// No request makes progress until it is healed.
+  func stall() {
+    catchUp()
     engine.hang(at: now)
     setTimer()
   }

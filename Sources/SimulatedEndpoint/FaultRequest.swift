@@ -8,6 +8,8 @@ struct FaultRequest: Decodable {
     case slow
     /// Requests and scrapes are taken and not answered.
     case hang
+    /// The engine stands still, while the server goes on taking requests and answering scrapes.
+    case stall
     /// Requests are refused with 500.
     case error
     /// Connections are reset, also in the middle of an answer.
@@ -36,6 +38,7 @@ struct FaultRequest: Decodable {
     switch kind {
     case .slow: driver.setSlowness(factor ?? 5)
     case .hang: driver.hang()
+    case .stall: driver.stall()
     case .error: driver.faults.insert(.errors)
     case .reset: driver.faults.insert(.resets)
     case .metrics: driver.faults.insert(.lies)

@@ -13,7 +13,7 @@ struct EndpointCommand: AsyncParsableCommand {
     discussion: """
       Endpoints batch continuously, prefill in chunks, cache prefixes and run out of KV cache as a
       real engine does, in real time or faster. For tests and demonstrations: `POST /fault` with
-      {"kind": "slow", "factor": 5}, or hang, error, reset, metrics, kill and heal, makes one fail.
+      {"kind": "slow", "factor": 5}, or hang, stall, error, reset, metrics, kill and heal, makes one fail.
       """)
 
   @Option(help: "How many endpoints.")

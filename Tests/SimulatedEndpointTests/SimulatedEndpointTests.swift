@@ -248,6 +248,13 @@ private func prompt(_ tokens: Int, _ word: String = "abc ") -> String {
       try await client.fault("{\"kind\":\"heal\"}")
       let answer3 = try await client.post("/v1/completions", body)
       #expect(answer3.status == 200)
+      try await client.fault("{\"kind\":\"stall\"}")
+      await #expect(throws: (any Error).self) {
+        try await client.post("/v1/completions", body, timeout: .milliseconds(200))
+      }
+      let scrape = try await client.send(.GET, "/metrics")
+      #expect(scrape.status == 200)
+      try await client.fault("{\"kind\":\"heal\"}")
       let unknown = try await client.post("/fault", "{\"kind\":\"melt\"}")
       #expect(unknown.status == 400)
     }
