@@ -70,6 +70,46 @@ import Testing
     #expect(abs(normalScore(upperTail: 0.001) - 3.090232) < 5e-4)
   }
 
+  @Test func studentScoresMatchTables() {
+    for (freedom, probability, expected) in [
+      (1.0, 0.025, 12.706), (2, 0.025, 4.303), (3, 0.005, 5.841), (7, 0.025, 2.365),
+      (7, 0.001, 4.785), (20, 0.005, 2.845), (1e6, 0.025, 1.960),
+    ] {
+      let score = studentScore(upperTail: probability, freedom: freedom)
+      #expect(abs(score / expected - 1) < 0.01, "\(freedom) \(probability)")
+    }
+  }
+
+  /// Two models alike up to noise that lasts: 2 % of 1,000 nights may call one surely worse.
+  @Test func lastingNoiseIsNotTakenForProof() {
+    var random = SeededGenerator(seed: 77)
+    var alarms = 0
+    for _ in 0..<1_000 {
+      let losses = (0..<12).map { _ in 100 + 20 * random.normal() }
+      let references = losses.map { _ in 100 + 20 * random.normal() }
+      let excess = PairedExcess(
+        losses: losses, allowances: references, weights: losses.map { _ in 50 })
+      if excess.isSure(probability: 0.02) { alarms += 1 }
+    }
+    #expect((5...40).contains(alarms))
+  }
+
+  /// The load forgets itself slowly, so blocks must be long, and few.
+  @Test func blocksOutlastEpisodesOfLoad() {
+    func blocks(_ ttft: (Int) -> Double) -> Int {
+      let requests = (0..<4_000).map { row in
+        EvaluatedRequest(
+          requestID: "", receivedNanoseconds: Int64(row) * 1_000_000_000, endpoint: "e",
+          inputTokens: 1, actualTTFTMilliseconds: ttft(row), actualTPOTMilliseconds: 10)
+      }
+      return TimeBlocks(requests: requests).count
+    }
+    var random = SeededGenerator(seed: 8)
+    #expect(blocks { _ in exp(random.normal()) } == TimeBlocks.most)
+    #expect((TimeBlocks.fewest...16).contains(blocks { $0 / 300 % 2 == 0 ? 50 : 2_000 }))
+    #expect(TimeBlocks.forgettingLag([1, 1, 1]) == 1)
+  }
+
   @Test func bootstrapIsDeterministicAndCoversTheTruth() {
     let sums = (0..<40).map { Double($0 % 7) }
     let ones = [Double](repeating: 1, count: 40)

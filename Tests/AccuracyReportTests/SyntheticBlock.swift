@@ -5,16 +5,24 @@ import Foundation
 struct SyntheticBlock {
   var requests: [EvaluatedRequest] = []
   private var truth: [(ttft: Double, tpot: Double)] = []
-  private let spread = 0.2
+  private let spread: Double
 
-  init(count: Int, seed: UInt64, endpoints: Int = 3) {
+  /// - Parameters:
+  ///   - overload: Rows that queue for a long time.
+  ///   - spread: The noise's standard deviation, as a logarithm.
+  init(
+    count: Int, seed: UInt64, endpoints: Int = 3, overload: Range<Int> = 0..<0,
+    spread: Double = 0.2
+  ) {
+    self.spread = spread
     var random = SeededGenerator(seed: seed)
     var weather = 0.0
     for row in 0..<count {
       // Errors of neighbours belong together, as they do on a queue.
-      weather = 0.9 * weather + 0.05 * random.normal()
+      weather = 0.9 * weather + 0.25 * spread * random.normal()
       let prompt = 200 + 4_000 * random.uniform()
-      let backlog = max(0, 300 * random.uniform() - 120)
+      let backlog =
+        max(0, 300 * random.uniform() - 120) + (overload.contains(row) ? 3_000 : 0)
       let batch = (20 * random.uniform()).rounded()
       let ttft = 15 + 0.02 * prompt + backlog
       let tpot = 7 + 0.2 * batch
@@ -38,7 +46,7 @@ struct SyntheticBlock {
       name: name,
       predictions: truth.indices.map { row in
         Prediction(
-          ttft: heads(truth[row].ttft * factor(row), 0.225 * widening),
+          ttft: heads(truth[row].ttft * factor(row), 1.125 * spread * widening),
           tpot: heads(truth[row].tpot * factor(row), spread * widening))
       })
   }

@@ -61,28 +61,42 @@ extension Gate {
     return checks
   }
 
+  // MARK: Comparisons
+
   func overallChecks(_ pair: ModelPair, isFirst: Bool) -> [GateCheck] {
     let samples = Array(pair.challenger.columns.rows.indices)
     let comparisons = LatencyTarget.allCases.count * ModelPair.Loss.allCases.count
-    let z = normalScore(upperTail: configuration.falseAlarmRate / Double(comparisons))
+    let limits = ComparisonLimits(
+      bound: isFirst ? 0 : configuration.overallBound, hardBound: configuration.hardBound,
+      margin: isFirst ? 0 : configuration.indifference,
+      probability: configuration.falseAlarmRate / Double(comparisons))
     return ModelPair.Loss.allCases.compactMap { loss in
       // A constant can look good in MAPE, so a first model is held to MAE and pinball loss.
       if isFirst, loss == .mape { return nil }
-      let ratio = pair.ratio(loss, samples: samples)
-      // The upper level of a nearly unpredictable latency is a constant's to hold: there a first
-      // model must only not be worse.
-      let mustGain = isFirst && loss == .mae
-      let bound =
-        mustGain
-        ? 1 - configuration.minimumGainOverConstant
-        : isFirst ? 1 : 1 + configuration.overallBound
-      let surelyWorse = log(ratio.estimate) - z * ratio.logStandardError > 0
-      let passed =
-        ratio.estimate <= bound
-        || (!mustGain && !surelyWorse && ratio.estimate <= 1 + configuration.hardBound)
-      return comparison(
-        pair, loss, ratio.estimate, bound, passed, slice: Self.everything, count: samples.count)
+      return comparison(pair, loss, samples, limits, slice: Self.everything)
     }
+  }
+
+  /// Whether a first model is worth having: clearly better than a constant for one latency at least.
+  ///
+  /// A latency that hardly varies is a constant's to predict, so not both must gain.
+  func gainCheck(_ pairs: [ModelPair]) -> GateCheck {
+    let bound = 1 - configuration.minimumGainOverConstant
+    let ratios = pairs.map { pair in
+      (pair, pair.ratio(.mae, samples: Array(pair.challenger.columns.rows.indices)).estimate)
+    }
+    let best = ratios.min { $0.1 < $1.1 }
+    let measured = best?.1 ?? .nan
+    let change = Text.percent(abs(measured - 1))
+    return GateCheck(
+      name: "gain over a constant", slice: Self.everything, measured: measured, bound: bound,
+      unit: "×", passed: measured <= bound, count: best?.0.challenger.columns.count ?? 0,
+      sentence: "The \(best?.0.target.title ?? "") MAE is \(change) "
+        + "\(measured > 1 ? "higher" : "lower") than the constant predictor's"
+        + (measured <= bound
+          ? "."
+          : "; at least \(Text.percent(1 - bound, digits: 0)) lower is required for one of the two "
+            + "latencies."))
   }
 
   func sliceChecks(_ pair: ModelPair, requests: [EvaluatedRequest]) -> [GateCheck] {
@@ -101,52 +115,39 @@ extension Gate {
     }
     let losses: [ModelPair.Loss] = [.mape, .p90Pinball]
     let comparisons = max(1, slices.count * losses.count * LatencyTarget.allCases.count)
-    let z = normalScore(upperTail: configuration.falseAlarmRate / Double(comparisons))
-    let bound = 1 + configuration.sliceBound
+    let limits = ComparisonLimits(
+      bound: configuration.sliceBound, hardBound: configuration.sliceHardBound,
+      margin: configuration.indifference,
+      probability: configuration.falseAlarmRate / Double(comparisons))
     return slices.flatMap { name, samples in
-      losses.map { loss in
-        let ratio = pair.ratio(loss, samples: samples)
-        let surely = log(ratio.estimate) - z * ratio.logStandardError
-        let hard = 1 + configuration.sliceHardBound
-        let failed = surely > log(bound) || (ratio.estimate > hard && surely > 0)
-        return comparison(
-          pair, loss, ratio.estimate, bound, !failed, slice: name, count: samples.count)
-      }
+      losses.map { comparison(pair, $0, samples, limits, slice: name) }
     }
   }
 
   func coverageChecks(_ pair: ModelPair, isFirst: Bool) -> [GateCheck] {
-    let samples = Array(pair.challenger.columns.rows.indices)
-    let z = normalScore(upperTail: configuration.falseAlarmRate / 8)
-    let bootstrap = pair.challenger.bootstrap
-    let ones = pair.challenger.blocks.sums(pair.challenger.columns, samples) { _ in 1 }
-    return HeadValues.levels.indices.map { index in
+    HeadValues.levels.indices.map { index in
       let level = HeadValues.levels[index]
-      func covered(_ model: SliceAnalysis) -> [Double] {
-        model.blocks.sums(model.columns, samples) {
-          model.columns.actual[$0] <= model.columns.levels[index][$0] ? 1 : 0
-        }
-      }
-      let sums = covered(pair.challenger)
-      let share = sums.reduce(0, +) / Double(samples.count)
-      let referenceMiss = abs(
-        covered(pair.reference).reduce(0, +) / Double(samples.count) - level)
+      let own = LevelCoverage(pair.challenger, index)
+      let reference = LevelCoverage(pair.reference, index)
       let stated =
         index < configuration.coverageTolerances.count
         ? configuration.coverageTolerances[index] : 0.03
-      let tolerance =
-        isFirst
-        ? max(stated * configuration.firstRunCoverageFactor, referenceMiss)
-        : max(stated, referenceMiss)
-      let bound = tolerance + z * bootstrap.standardError(sums, ones)
+      // A night on which the champion misses too says more about the night than about either.
+      let tolerance = max(
+        isFirst ? stated * configuration.firstRunCoverageFactor : stated,
+        abs(reference.share - level))
+      let bound =
+        tolerance + own.chance.allowance(probability: configuration.falseAlarmRate / 8)
       let name = "\(pair.target.title) p\(Int((level * 100).rounded())) coverage"
       // An upper tail that promises too much is an SLO broken; one that promises too little is
       // headroom, which pinball loss already charges for.
-      let isKept = abs(share - level) <= bound || (level > 0.9 && share > level)
-      let said = "\(Text.percent(share)) of outcomes fell at or below the \(name.dropLast(9))"
+      let isKept =
+        abs(own.share - level) <= bound || (level > 0.9 && own.share > level)
+        || own.isReached(within: configuration.indifference, bound: bound)
+      let said = "\(Text.percent(own.share)) of outcomes fell at or below the \(name.dropLast(9))"
       return GateCheck(
-        name: name, slice: Self.everything, measured: share, bound: bound, unit: "share ±",
-        passed: isKept, count: samples.count,
+        name: name, slice: Self.everything, measured: own.share, bound: bound, unit: "share ±",
+        passed: isKept, count: pair.challenger.columns.count,
         sentence: isKept
           ? "\(said), as stated (±\(Text.percent(bound)))."
           : "\(said), which promises \(Text.percent(level, digits: 0)); "
@@ -155,22 +156,81 @@ extension Gate {
   }
 
   private func comparison(
-    _ pair: ModelPair, _ loss: ModelPair.Loss, _ ratio: Double, _ bound: Double,
-    _ passed: Bool, slice: String, count: Int
+    _ pair: ModelPair, _ loss: ModelPair.Loss, _ samples: [Int], _ limits: ComparisonLimits,
+    slice: String
   ) -> GateCheck {
+    let sums = pair.sums(loss, samples: samples)
+    let ratio = sums.ratio
+    let surplus = limits.margin * loss.share * sums.scale / sums.reference.reduce(0, +)
+    let bound = 1 + limits.bound + (surplus.isFinite ? surplus : 0)
+    let isOver =
+      sums.excess(over: 1 + limits.bound, margin: limits.margin * loss.share)
+      .isSure(probability: limits.probability)
+    let isFarOver =
+      ratio > limits.hardBound + 1
+      && sums.excess(over: 1, margin: limits.margin * loss.share)
+        .isSure(probability: limits.probability)
+    let passed = ratio.isFinite && !isOver && !isFarOver
     let name = "\(pair.target.title) \(loss.rawValue)"
+    let place = slice == Self.everything ? "" : " for \(slice)"
     let change = Text.percent(abs(ratio - 1))
     let direction = ratio > 1 ? "\(change) higher than" : "\(change) lower than"
-    let allowed =
-      bound >= 1
-      ? "\(Text.percent(bound - 1, digits: 0)) higher is allowed"
-      : "at least \(Text.percent(1 - bound, digits: 0)) lower is required"
-    let place = slice == Self.everything ? "" : " for \(slice)"
-    let end = passed ? "." : "; \(allowed)."
+    let allowed = "\(Text.percent(bound - 1, digits: 0)) higher is allowed"
+    let end =
+      !passed
+      ? "; \(allowed), and chance does not explain more."
+      : ratio > bound
+        ? "; \(allowed), but so few separate stretches of time can differ by chance." : "."
     return GateCheck(
       name: name, slice: slice, measured: ratio, bound: bound, unit: "×", passed: passed,
-      count: count,
+      count: samples.count,
       sentence: "\(name)\(place) is \(direction) \(pair.referencePhrase) "
-        + "(\(Text.count(count)) requests)\(end)")
+        + "(\(Text.count(samples.count)) requests)\(end)")
+  }
+}
+
+/// What a comparison of two losses must keep to.
+struct ComparisonLimits {
+  /// Allowed relative increase.
+  var bound: Double
+  /// An increase that fails when there is surely any.
+  var hardBound: Double
+  /// What is never worth a rejection, as a share of the mean latency.
+  var margin: Double
+  /// The chance of a false alarm of this one comparison.
+  var probability: Double
+}
+
+/// How many outcomes lay at or below one quantile head.
+struct LevelCoverage {
+  /// The share of outcomes, 0…1.
+  let share: Double
+  /// The share's distance from the level, with its scatter over time.
+  let chance: PairedExcess
+  private let actual: [Double]
+  private let head: [Double]
+  private let level: Double
+
+  /// - Parameter index: Of the level in ``HeadValues/levels``.
+  init(_ model: SliceAnalysis, _ index: Int) {
+    let columns = model.columns
+    (actual, head, level) = (columns.actual, columns.levels[index], HeadValues.levels[index])
+    let samples = Array(columns.rows.indices)
+    let ones = model.blocks.sums(columns, samples) { _ in 1 }
+    let covered = model.blocks.sums(columns, samples) {
+      columns.actual[$0] <= columns.levels[index][$0] ? 1 : 0
+    }
+    share = covered.reduce(0, +) / Double(max(samples.count, 1))
+    chance = PairedExcess(
+      losses: covered, allowances: ones.map { $0 * HeadValues.levels[index] }, weights: ones)
+  }
+
+  /// Whether a head larger or smaller by `margin` of itself would keep the promise: latencies that hardly
+  /// vary lie all on one side of a head that is right to a hair.
+  func isReached(within margin: Double, bound: Double) -> Bool {
+    let factor = share < level ? 1 + margin : 1 - margin
+    let moved = zip(actual, head).count { $0 <= $1 * factor }
+    let share = Double(moved) / Double(max(actual.count, 1))
+    return abs(share - level) <= bound || (share < level) != (self.share < level)
   }
 }

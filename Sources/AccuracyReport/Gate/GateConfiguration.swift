@@ -1,12 +1,11 @@
 /// How much worse a challenger may be, and how sure the gate must be that it is.
 ///
-/// Overall, a comparison fails when the challenger is worse by more than its bound *and* surely
-/// worse than the champion; beyond ``hardBound`` it fails without that proof. In a slice it fails
-/// when it is surely worse than the bound allows: dozens of slices are looked at, and a better
-/// model is a little worse in one of them now and then. "Surely" means more than chance explains:
-/// time-block bootstrap, the false-alarm rate shared by all checks of a kind.
+/// A comparison fails when the challenger is surely worse than its bound allows, or worse by the hard
+/// bound and surely worse at all. "Surely" means more than chance explains: the models are compared on
+/// the same requests, stretch of time by stretch of time, each longer than the load remembers itself,
+/// and the false-alarm rate is shared by all checks of a kind.
 public struct GateConfiguration: Sendable, Codable, Hashable {
-  /// Allowed relative increase of MAPE, MAE and p90 pinball over the whole block; default 0.05.
+  /// Allowed relative increase of MAPE, MAE and p90 pinball over the whole block; default 0.10.
   ///
   /// MAPE rewards a model that leans low, so an unbiased challenger may show a few per cent more of
   /// it than a champion that drifted; the bound leaves room for that.
@@ -15,8 +14,12 @@ public struct GateConfiguration: Sendable, Codable, Hashable {
   public var sliceBound = 0.10
   /// An increase in one slice that fails when the slice is surely worse at all; default 0.5.
   public var sliceHardBound = 0.5
-  /// An overall increase that fails even when the block is too short to prove it; default 0.25.
+  /// An overall increase that fails when the challenger is surely worse at all; default 0.25.
   public var hardBound = 0.25
+  /// What no one would notice, allowed on top of the bounds: a share of the mean latency, 0…1.
+  ///
+  /// Default 0.01. Two models that err by 1 % and 1.5 % differ by half, and route alike.
+  public var indifference = 0.01
   /// Allowed distance of coverage from p50, p90, p95, p99.
   ///
   /// A champion that misses by more widens it to its own miss. Default 0.03, 0.02, 0.015, 0.007.
@@ -32,8 +35,8 @@ public struct GateConfiguration: Sendable, Codable, Hashable {
   public var minimumSliceShare = 0.05
   /// Fewer judged requests than this decide nothing; default 200.
   public var minimumRequests = 200
-  /// How far below the constant predictor's MAE a first model must be; its p90 pinball loss must
-  /// not be surely higher; default 0.05.
+  /// How far below the constant predictor's MAE a first model must be for one latency at least; for
+  /// neither may MAE or p90 pinball loss be surely higher; default 0.05.
   public var minimumGainOverConstant = 0.05
   /// A median relative error below this is not believed; default 0.005.
   public var implausibleMedianAPE = 0.005

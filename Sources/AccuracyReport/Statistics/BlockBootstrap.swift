@@ -72,9 +72,19 @@ struct BlockBootstrap {
   func interval(_ numerators: [Double], _ denominators: [Double]) -> Interval {
     let estimate = numerators.reduce(0, +) / denominators.reduce(0, +)
     let sorted = ratios(numerators, denominators).sorted()
+    let (low, high) = (quantile(ofSorted: sorted, 0.025), quantile(ofSorted: sorted, 0.975))
+    // A ratio of sums of losses or counts is never negative.
     return Interval(
-      estimate: estimate, lower: quantile(ofSorted: sorted, 0.025),
-      upper: quantile(ofSorted: sorted, 0.975))
+      estimate: estimate, lower: max(min(low, 0), estimate + (low - estimate) * widening),
+      upper: estimate + (high - estimate) * widening)
+  }
+
+  /// What few blocks cost: Student's quantile over the normal one, and the missing degree of freedom.
+  var widening: Double {
+    guard blockCount > 2 else { return 1 }
+    let count = Double(blockCount)
+    return studentScore(upperTail: 0.025, freedom: count - 1) / 1.959964
+      * (count / (count - 1)).squareRoot()
   }
 
   /// The standard error of a ratio of sums.

@@ -38,36 +38,3 @@ struct TargetColumns {
     actual.indices.map { abs(head[$0] - actual[$0]) / actual[$0] }
   }
 }
-
-/// Equal stretches of the judged block, for the bootstrap.
-struct TimeBlocks {
-  /// The block of every request of the judged block.
-  let blockOfRow: [Int]
-  let count: Int
-
-  /// About 48 blocks of equal size, fewer when there are under 480 requests.
-  init(requests: [EvaluatedRequest]) {
-    let total = requests.count
-    let blocks = max(1, min(48, total / 10))
-    let order = requests.indices.sorted {
-      (requests[$0].receivedNanoseconds, $0) < (requests[$1].receivedNanoseconds, $1)
-    }
-    var assigned = [Int](repeating: 0, count: total)
-    for (rank, row) in order.enumerated() { assigned[row] = rank * blocks / max(total, 1) }
-    blockOfRow = assigned
-    count = blocks
-  }
-
-  /// The sum of each block over the chosen samples of a target's columns.
-  ///
-  /// - Parameters:
-  ///   - samples: Positions in `columns`.
-  ///   - value: The summand of one sample.
-  func sums(
-    _ columns: TargetColumns, _ samples: [Int], _ value: (Int) -> Double
-  ) -> [Double] {
-    var totals = [Double](repeating: 0, count: count)
-    for sample in samples { totals[blockOfRow[columns.rows[sample]]] += value(sample) }
-    return totals
-  }
-}
