@@ -39,6 +39,8 @@ final class LineSource {
     } else if magic.starts(with: [0x28, 0xB5, 0x2F, 0xFD]) {
       packing = .zstd
       stream = try ZstdStream(raw)
+    } else if let format = ForeignFormat(magic: magic) {
+      throw .foreignFormat(path: path, format: format)
     } else {
       packing = .plain
       stream = raw

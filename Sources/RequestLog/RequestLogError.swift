@@ -8,6 +8,8 @@ public enum RequestLogError: Error, Sendable {
   case inputOutput(path: String, errno: Int32)
   /// A gzip or zstd stream is damaged at an uncompressed offset.
   case damagedCompression(path: String, offset: Int64, detail: String)
+  /// The file is in a format that is not read here.
+  case foreignFormat(path: String, format: ForeignFormat)
   /// A line is longer than any log line should be.
   case lineTooLong(path: String, offset: Int64, limit: Int)
   /// A mapping file is wrong.
@@ -39,6 +41,8 @@ extension RequestLogError: CustomStringConvertible {
     case .inputOutput(let path, let code): return "\(path): \(Self.systemMessage(code))"
     case .damagedCompression(let path, let offset, let detail):
       return "\(path): the compressed log is damaged after byte \(offset) (\(detail))"
+    case .foreignFormat(let path, let format):
+      return "\(path) is \(format.title), which is not read here. \(format.remedy(path))"
     case .lineTooLong(let path, let offset, let limit):
       return
         "\(path): the line at byte \(offset) is longer than \(limit >> 20) MiB; is this a request log?"

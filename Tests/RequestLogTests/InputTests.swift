@@ -76,6 +76,20 @@ import Testing
     #expect(ids(log) == (0..<9).map { "r\($0)" })
   }
 
+  @Test(arguments: [
+    ("PAR1\u{15}\u{4}", "a Parquet file", "COPY (SELECT * FROM '"),
+    ("ARROW1\0\0", "an Arrow file", "write_ndjson"), ("SQLite format 3\0", "SQLite", "JSON lines"),
+    ("BZh91AY", "bzip2", "bzip2 -dc '"), ("PK\u{3}\u{4}..", "zip archive", "unzip -p '"),
+  ])
+  func aFormatThatIsNotReadIsNamedWithItsRemedy(
+    content: String, name: String, remedy: String
+  ) throws {
+    let file = try RequestLogFixtures.file(Array(content.utf8), name: "log.jsonl")
+    let error = try #require(throws: RequestLogError.self) { try readAll([file.path]) }
+    #expect(error.description.contains(name) && error.description.contains(remedy), "\(error)")
+    #expect(error.description.contains(file.path))
+  }
+
   @Test func aFolderIsNoLog() throws {
     let file = try RequestLogFixtures.file([])
     #expect(throws: RequestLogError.self) { try readAll([file.folder]) }
