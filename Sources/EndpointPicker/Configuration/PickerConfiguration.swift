@@ -190,7 +190,7 @@ public struct PickerConfiguration: Sendable, Hashable {
     public var requestLifetimeMilliseconds = 3_600_000
     /// Requests in flight before memory is allocated for more.
     public var requestCapacity = 4_096
-    /// Prompt blocks remembered per endpoint.
+    /// Prompt blocks remembered per endpoint, or fewer where its metrics tell a smaller cache.
     public var prefixCapacity = 31_250
 
     /// The defaults.

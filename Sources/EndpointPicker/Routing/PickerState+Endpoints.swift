@@ -67,6 +67,11 @@ extension PickerState {
       slots[index].snapshot = snapshot
       router.observe(snapshot, on: index)
     }
+    if let tokens = metrics.cacheTokens {
+      // The index remembers no more than the engine does.
+      router.limitPrefixes(
+        Int(tokens / Double(InferenceRequest.blockTokens)), endpoint: index)
+    }
     counters.scrapes += 1
     slots[index].consecutiveScrapeFailures = 0
     guard !slots[index].isAlive else { return false }

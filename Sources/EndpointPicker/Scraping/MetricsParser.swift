@@ -20,6 +20,8 @@ public struct EngineMetrics: Sendable, Hashable {
   public var runningRequests: Double?
   /// KV-cache usage, 0…1; the mean of data-parallel ranks.
   public var kvCacheUsage: Double?
+  /// What the KV cache holds, tokens; summed over data-parallel ranks.
+  public var cacheTokens: Double?
 
   /// Nothing known.
   public init() {}
@@ -39,6 +41,8 @@ public enum MetricsParser {
   private static let maximumSeries = 4_096
   /// Counts above this are no counts.
   private static let maximumCount = 1e7
+  /// Nor are caches larger than this, tokens.
+  private static let maximumTokens = 1e11
 
   /// The load that `bytes` tell.
   ///
@@ -61,7 +65,13 @@ public enum MetricsParser {
 
   // MARK: - Names
 
-  enum Quantity { case waiting, running, usage }
+  enum Quantity {
+    case waiting, running, usage
+    /// The KV cache's size, as a value in tokens.
+    case tokens
+    /// The KV cache's size, as labels: blocks, and tokens in each.
+    case blocks
+  }
 
   /// A metric that matters; with `label`, only its series that carry it.
   struct Name: Sendable {
@@ -86,9 +96,11 @@ public enum MetricsParser {
     Name(.vllm, .running, "vllm:num_requests_running"),
     Name(.vllm, .usage, "vllm:kv_cache_usage_perc"),
     Name(.vllm, .usage, "vllm:gpu_cache_usage_perc"),
+    Name(.vllm, .blocks, "vllm:cache_config_info"),
     Name(.sglang, .waiting, "sglang:num_queue_reqs"),
     Name(.sglang, .running, "sglang:num_running_reqs"),
     Name(.sglang, .usage, "sglang:token_usage"),
+    Name(.sglang, .tokens, "sglang:max_total_num_tokens"),
     Name(.tensorRT, .waiting, "trtllm_num_requests_waiting"),
     Name(.tensorRT, .running, "trtllm_num_requests_running"),
     Name(.tensorRT, .usage, "trtllm_kv_cache_utilization"),
@@ -122,10 +134,17 @@ public enum MetricsParser {
       var hasLabel = name.label == nil
       if line[cursor] == UInt8(ascii: "{") {
         guard let close = labelsEnd(line, from: cursor) else { return }
-        if let label = name.label { hasLabel = contains(label, line, (cursor + 1)..<close) }
+        let labels = (cursor + 1)..<close
+        if let label = name.label { hasLabel = end(of: label, line, labels) != nil }
+        if name.quantity == .blocks {
+          if let tokens = cacheTokens(line, labels) { sums.add(tokens, name) }
+          return
+        }
         cursor = close + 1
       }
-      guard hasLabel, let value = number(line, from: cursor) else { continue }
+      guard hasLabel, name.quantity != .blocks, let value = number(line, from: cursor) else {
+        continue
+      }
       sums.add(value, name)
       return
     }
@@ -167,23 +186,45 @@ public enum MetricsParser {
     return nil
   }
 
-  /// Whether one of the labels in `range` is `label`, which starts where a label may.
-  private static func contains(
-    _ label: StaticString, _ line: Span<UInt8>, _ range: Range<Int>
-  ) -> Bool {
+  /// The cache's size as vLLM's labels tell it, tokens.
+  private static func cacheTokens(_ line: Span<UInt8>, _ labels: Range<Int>) -> Double? {
+    guard let blocks = count(of: "num_gpu_blocks=\"", line, labels),
+      let size = count(of: "block_size=\"", line, labels), blocks * size <= maximumTokens
+    else { return nil }
+    return blocks * size
+  }
+
+  /// The digits behind `label`, which ends with a quote.
+  private static func count(
+    of label: StaticString, _ line: Span<UInt8>, _ labels: Range<Int>
+  ) -> Double? {
+    guard let start = end(of: label, line, labels) else { return nil }
+    var (value, index) = (0.0, start)
+    while index < labels.upperBound, (0x30...0x39).contains(line[index]), value <= maximumCount {
+      value = 10 * value + Double(line[index] - 0x30)
+      index += 1
+    }
+    guard index < labels.upperBound, line[index] == UInt8(ascii: "\"") else { return nil }
+    return value > 0 && value <= maximumCount ? value : nil
+  }
+
+  /// Where `label`, one of the labels in `range` or the start of one, ends.
+  private static func end(
+    of label: StaticString, _ line: Span<UInt8>, _ range: Range<Int>
+  ) -> Int? {
     let length = label.utf8CodeUnitCount
     var (index, isQuoted) = (range.lowerBound, false)
     while index + length <= range.upperBound {
       if !isQuoted, index == range.lowerBound || isSeparator(line[index - 1]),
         matches(line, index..<index + length, label)
       {
-        return true
+        return index + length
       }
       if line[index] == UInt8(ascii: "\\"), isQuoted { index += 1 }
       if index < range.upperBound, line[index] == UInt8(ascii: "\"") { isQuoted.toggle() }
       index += 1
     }
-    return false
+    return nil
   }
 
   private static func isSeparator(_ byte: UInt8) -> Bool {
@@ -220,6 +261,7 @@ public enum MetricsParser {
     var running: Double?
     var usage: Double?
     var usageCount = 0.0
+    var tokens: Double?
 
     mutating func add(_ value: Double, _ name: Name) {
       if engine == nil { engine = name.engine }
@@ -231,6 +273,7 @@ public enum MetricsParser {
       case .usage:
         usage = (usage ?? 0) + min(value, 1)
         usageCount += 1
+      case .tokens, .blocks: tokens = (tokens ?? 0) + value
       }
     }
 
@@ -240,6 +283,7 @@ public enum MetricsParser {
       metrics.waitingRequests = waiting
       metrics.runningRequests = running
       metrics.kvCacheUsage = usage.map { $0 / max(usageCount, 1) }
+      metrics.cacheTokens = tokens
       return metrics
     }
   }

@@ -11,6 +11,8 @@ public struct PrefixIndex: Sendable {
   }
 
   private struct EndpointState: Sendable {
+    /// Blocks that it may have, at most `capacity`.
+    var limit: Int32
     var count: Int32 = 0
     var newest: Int32 = -1
     var oldest: Int32 = -1
@@ -37,7 +39,7 @@ public struct PrefixIndex: Sendable {
 
   /// Adds an endpoint with nothing cached.
   public mutating func addEndpoint() {
-    endpoints.append(EndpointState())
+    endpoints.append(EndpointState(limit: Int32(capacity)))
     nodes.append(contentsOf: repeatElement(Node(), count: capacity))
     table.append(contentsOf: repeatElement(Self.empty, count: tableSize))
   }
@@ -59,18 +61,31 @@ public struct PrefixIndex: Sendable {
   ///
   /// - Complexity: O(blocks), no allocation.
   public mutating func insert(_ blocks: [UInt64], endpoint: Int) {
-    for hash in blocks.prefix(capacity).reversed() { touch(hash, endpoint) }
+    for hash in blocks.prefix(limit(endpoint: endpoint)).reversed() { touch(hash, endpoint) }
+  }
+
+  /// Blocks that the endpoint's cache is thought to hold.
+  public func limit(endpoint: Int) -> Int { Int(endpoints[endpoint].limit) }
+
+  /// Says how many blocks the endpoint's cache holds; held to 1…``capacity``.
+  ///
+  /// An endpoint that has more than that remembered begins anew.
+  public mutating func setLimit(_ blocks: Int, endpoint: Int) {
+    let limit = Int32(min(max(blocks, 1), capacity))
+    guard limit != endpoints[endpoint].limit else { return }
+    endpoints[endpoint].limit = limit
+    if endpoints[endpoint].count > limit { clear(endpoint: endpoint) }
   }
 
   /// The endpoint restarted, or was emptied.
   public mutating func clear(endpoint: Int) {
-    endpoints[endpoint] = EndpointState()
+    endpoints[endpoint] = EndpointState(limit: endpoints[endpoint].limit)
     for index in endpoint * tableSize..<(endpoint + 1) * tableSize { table[index] = Self.empty }
   }
 
   /// How full the endpoint's share of the index is, 0…1.
   public func fill(endpoint: Int) -> Double {
-    Double(endpoints[endpoint].count) / Double(capacity)
+    Double(endpoints[endpoint].count) / Double(endpoints[endpoint].limit)
   }
 
   // MARK: - The table
@@ -114,7 +129,7 @@ public struct PrefixIndex: Sendable {
       return
     }
     let node: Int32
-    if Int(endpoints[endpoint].count) < capacity {
+    if endpoints[endpoint].count < endpoints[endpoint].limit {
       node = endpoints[endpoint].count
       endpoints[endpoint].count += 1
     } else {

@@ -89,6 +89,11 @@ public struct Router: Sendable {
   /// The endpoint restarted: its cache is empty.
   public mutating func forgetPrefixes(endpoint: Int) { prefixes.clear(endpoint: endpoint) }
 
+  /// The endpoint's cache holds this many prompt blocks, as far as the index has room for them.
+  public mutating func limitPrefixes(_ blocks: Int, endpoint: Int) {
+    prefixes.setLimit(blocks, endpoint: endpoint)
+  }
+
   /// Predicts with `predictor` from now on, and routes by its policy section where it has one.
   public mutating func install(_ predictor: Predictor) {
     pool.install(predictor)

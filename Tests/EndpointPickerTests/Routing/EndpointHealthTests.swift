@@ -269,6 +269,23 @@ import Testing
     #expect(picker.report().counters.staleSnapshots == 1)
   }
 
+  @Test func noMoreIsRememberedThanTheEngineCaches() throws {
+    let picker = picker(endpoints: 1)
+    var metrics = loaded
+    metrics.cacheTokens = Double(4 * InferenceRequest.blockTokens)
+    picker.observe(metrics, address: "127.0.0.1:8000")
+    var request = InferenceRequest()
+    request.prefixBlocks = [1, 2, 3, 4]
+    request.promptTokens = 4 * InferenceRequest.blockTokens
+    let first = try #require(picker.picked(request))
+    picker.finished(first.ticket, outcome: .good)
+    #expect(picker.report().endpoints[0].prefixFill == 1)
+    request.prefixBlocks = [5, 6, 7, 8]
+    let other = try #require(picker.picked(request))
+    picker.finished(other.ticket, outcome: .good)
+    #expect(picker.report().endpoints[0].prefixFill == 1)
+  }
+
   @Test func incompleteMetricsAreNoSnapshot() {
     let picker = picker()
     var metrics = EngineMetrics()

@@ -52,6 +52,28 @@ import Testing
     #expect(parse(text.replacing("\n", with: "\r\n")) == metrics)
   }
 
+  @Test(arguments: [
+    (#"vllm:cache_config_info{block_size="16",engine="0",num_gpu_blocks="8192"} 1.0"#, 131_072.0),
+    (#"vllm:cache_config_info{num_gpu_blocks="10",a="}",block_size="64"} 1.0"#, 640),
+    (#"sglang:max_total_num_tokens{model_name="m"} 4321"#, 4_321),
+  ])
+  func sizeOfTheCacheIsUnderstood(text: String, tokens: Double) {
+    #expect(parse(text).cacheTokens == tokens)
+    #expect(parse(text + "\n" + text).cacheTokens == 2 * tokens, "one of each rank")
+  }
+
+  @Test(arguments: [
+    #"vllm:cache_config_info{block_size="16",num_gpu_blocks="None"} 1.0"#,
+    #"vllm:cache_config_info{block_size="16",cpu_num_gpu_blocks="9"} 1.0"#,
+    #"vllm:cache_config_info{block_size="16",num_gpu_blocks="12"#,
+    #"vllm:cache_config_info{block_size="9999999",num_gpu_blocks="9999999"} 1.0"#,
+    #"vllm:cache_config_info{block_size="0",num_gpu_blocks="99999999999999999999"} 1.0"#,
+    "vllm:cache_config_info 1.0",
+  ])
+  func sizeThatCannotBeReadIsUnknown(text: String) {
+    #expect(parse(text).cacheTokens == nil)
+  }
+
   @Test func dataParallelRanksAddUp() {
     let metrics = parse(
       """

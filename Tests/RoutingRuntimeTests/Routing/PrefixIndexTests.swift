@@ -33,6 +33,26 @@ import Testing
     #expect(index.matchedBlocks([1], endpoint: 1) == 0)
   }
 
+  @Test func smallerCacheRemembersLess() {
+    var index = PrefixIndex(capacity: 8)
+    index.addEndpoint()
+    index.addEndpoint()
+    for endpoint in 0..<2 { index.insert([1, 2, 3, 4, 5], endpoint: endpoint) }
+    index.setLimit(4, endpoint: 0)
+    #expect(index.matchedBlocks([1], endpoint: 0) == 0, "what it had is not known any more")
+    #expect(index.matchedBlocks([1, 2, 3, 4, 5], endpoint: 1) == 5)
+    index.insert([1, 2, 3, 4, 5], endpoint: 0)
+    #expect(index.matchedBlocks([1, 2, 3, 4, 5], endpoint: 0) == 4)
+    index.insert([7], endpoint: 0)
+    #expect(index.matchedBlocks([1, 2, 3, 4], endpoint: 0) == 3)
+    index.clear(endpoint: 0)
+    #expect(index.limit(endpoint: 0) == 4)
+    index.setLimit(100, endpoint: 0)
+    #expect(index.limit(endpoint: 0) == 8)
+    index.insert([1, 2, 3, 4, 5], endpoint: 0)
+    #expect(index.matchedBlocks([1, 2, 3, 4, 5], endpoint: 0) == 5)
+  }
+
   /// Against a plain model: an array by recency.
   @Test(arguments: UInt64(0)..<20)
   func behavesLikeAListByRecency(seed: UInt64) {
