@@ -216,14 +216,24 @@ public final class PickerRuntime: Sendable {
 
   // MARK: - The end
 
-  /// Withdraws readiness, waits for the requests in flight up to the limit, writes out the log and
-  /// stops.
+  /// Withdraws readiness, waits for the requests in flight up to the limit, lets the front end close,
+  /// writes out the log and stops.
   ///
-  /// New requests are picked for until it is over: what sends them needs time to notice. Further
-  /// calls wait for the first.
+  /// New requests are picked for until the front end has closed: what sends them needs time to
+  /// notice. They are logged like any other.
+  ///
+  /// - Parameter closeFrontEnd: Ends the calls that are left, and takes no more.
   @discardableResult
-  public func drain() async -> DrainReport {
-    await startDraining().value
+  public func drain(closeFrontEnd: () async -> Void = {}) async -> DrainReport {
+    let report = await startDraining().value
+    await closeFrontEnd()
+    await stop()
+    logger.notice(
+      "drained",
+      metadata: [
+        "abandoned": "\(report.abandonedRequests)", "ms": "\(Int(report.milliseconds))",
+      ])
+    return report
   }
 
   /// Returns once a drain has been asked for, by ``drain()`` or on the admin port.
@@ -253,15 +263,8 @@ public final class PickerRuntime: Sendable {
     }) {
       try? await Task.sleep(for: .milliseconds(Self.drainPollMilliseconds))
     }
-    let report = DrainReport(
+    return DrainReport(
       abandonedRequests: picker.requestsInFlight, milliseconds: clock.milliseconds() - start)
-    await stop()
-    logger.notice(
-      "drained",
-      metadata: [
-        "abandoned": "\(report.abandonedRequests)", "ms": "\(Int(report.milliseconds))",
-      ])
-    return report
   }
 
   /// Ends everything at once, but writes the log's lines; later calls do nothing.

@@ -68,7 +68,6 @@ struct PickerServer: Service {
     }
     // The picker goes on picking while its readiness is withdrawn; then the calls themselves end.
     let grace = Double(configuration.drain.limitMilliseconds)
-    await runtime.drain()
-    await server.drain(graceMilliseconds: min(grace, 5_000))
+    await runtime.drain { await server.drain(graceMilliseconds: min(grace, 5_000)) }
   }
 }

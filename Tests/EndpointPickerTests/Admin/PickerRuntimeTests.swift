@@ -119,6 +119,16 @@ import Testing
     }
   }
 
+  @Test func requestsPickedWhileTheFrontEndClosesAreLogged() async throws {
+    try await RunningPicker.with { running in
+      running.serve(2)
+      await running.runtime.drain { running.serve(3) }
+      var reader = LogReader(try LogReader.Configuration(threads: 1, maximumBadShare: 1))
+      let contents = try reader.readAll([running.folder.path + "/log/requests-gw-*"])
+      #expect(contents.batch.rows.count + Int(contents.summary.rejected) == 5)
+    }
+  }
+
   @Test func drainGivesUpAtItsLimit() async throws {
     try await RunningPicker.with {
       $0.drain.limitMilliseconds = 50
