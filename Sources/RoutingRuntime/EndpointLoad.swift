@@ -59,6 +59,8 @@ public struct EndpointLoad: Sendable {
   /// Requests past their first token.
   public private(set) var decodingRequests = 0
   private(set) var snapshot: EngineSnapshot?
+  /// The epoch to which a batch's columns hold the sums scaled; no number once they changed.
+  var sumsEpoch = Double.nan
   private(set) var fastWork = DecayedSum()
   private(set) var work = DecayedSum()
   private(set) var slowWork = DecayedSum()
@@ -72,9 +74,12 @@ public struct EndpointLoad: Sendable {
   private(set) var averageBatch = RecentMean(initial: 0, gain: 0.05)
 
   /// An idle endpoint that runs `engine`.
-  public init(engine: EngineModel, capacity: Int = 512) {
-    self.engine = EngineEmulator(engine, capacity: capacity)
-    ahead = EngineEmulator(engine, capacity: capacity)
+  ///
+  /// - Parameter stepModel: The engine's step model, where it was compiled already.
+  public init(engine: EngineModel, stepModel: StepModel? = nil, capacity: Int = 512) {
+    let compiled = stepModel ?? StepModel(coefficients: engine.stepCoefficients)
+    self.engine = EngineEmulator(engine, stepModel: compiled, capacity: capacity)
+    ahead = EngineEmulator(engine, stepModel: compiled, capacity: capacity)
     forecaster = EngineForecaster(capacity: capacity)
     recentOutput = RecentMean(initial: Self.typicalOutputTokens, gain: 0.02)
   }
@@ -102,6 +107,7 @@ public struct EndpointLoad: Sendable {
     work.add(amount, at: time, halfLife: Self.halfLife)
     slowWork.add(amount, at: time, halfLife: Self.slowHalfLife)
     mediumWork.add(amount, at: time, halfLife: Self.mediumHalfLife)
+    sumsEpoch = .nan
     averageBatch.observe(forecast.decodingAfter)
     catchUp(to: time + engine.uplinkMilliseconds)
     engine.dispatched(
@@ -147,6 +153,7 @@ public struct EndpointLoad: Sendable {
       recentTPOT.observe(tpotMilliseconds)
       latestTPOTSum.add(tpotMilliseconds, at: time, halfLife: Self.latestHalfLife)
       latestTPOTCount.add(1, at: time, halfLife: Self.latestHalfLife)
+      sumsEpoch = .nan
     }
   }
 
@@ -155,6 +162,7 @@ public struct EndpointLoad: Sendable {
   mutating func replaceEngine(with model: EngineModel, stepModel: StepModel) {
     isAheadCurrent = false
     engine.replace(with: model, stepModel: stepModel)
+    ahead.replace(with: model, stepModel: stepModel)
   }
 
   /// Tells how many requests the pool's other endpoints decode; used from the next step on.
@@ -165,14 +173,25 @@ public struct EndpointLoad: Sendable {
 
   // MARK: - Features
 
-  /// Forecasts `request` here at `time`.
-  mutating func forecast(_ request: RequestShape, at time: Double) -> EngineForecast {
+  /// Makes the engine ahead one that can be run to `time`.
+  private mutating func turn(to time: Double) {
     if !isAheadCurrent || time < aheadTime {
       ahead.assume(engine)
       forecaster.invalidate()
       isAheadCurrent = true
     }
     aheadTime = time
+  }
+
+  /// Runs the engine ahead to `time`, and its queue up to where a further prompt would stand.
+  mutating func lookAhead(at time: Double) {
+    turn(to: time)
+    forecaster.lookAhead(&ahead, meanOutputTokens: recentOutput.value, at: time)
+  }
+
+  /// Forecasts `request` here at `time`.
+  mutating func forecast(_ request: RequestShape, at time: Double) -> EngineForecast {
+    turn(to: time)
     return forecaster.forecast(
       &ahead, promptTokens: request.promptTokens, newTokens: request.newTokens,
       meanOutputTokens: recentOutput.value, at: time)
@@ -248,6 +267,7 @@ public struct EndpointLoad: Sendable {
     set(.decodeForecastMilliseconds, forecast.decodeStepMilliseconds + interference)
   }
 
+  @inline(always)
   private func setSnapshot(at time: Double, into row: inout [Double], from start: Int) {
     let seen =
       snapshot

@@ -55,6 +55,7 @@ public struct EndpointPool: Sendable {
   public private(set) var predictor: Predictor?
   private(set) var groups: [Int] = []
   private var names: [EndpointName?] = []
+  private var stepModels: [(coefficients: [Double], model: StepModel)] = []
   private(set) var ttftCorrection = LiveCorrection(.none)
   private(set) var tpotCorrection = LiveCorrection(.none)
   /// What batches read; written when a batch finds it out of date.
@@ -63,7 +64,9 @@ public struct EndpointPool: Sendable {
   var laneSlots = [Lanes]()
   var laneMatches = [Lanes]()
   var expectations = [LaneExpectation]()
-  private var row = [Double](repeating: 0, count: Feature.count)
+  var row = [Double](repeating: 0, count: Feature.count)
+  /// The question that was answered last, while nothing has happened since.
+  var asked = Question()
 
   /// A pool without endpoints, with room for `capacity` requests in flight.
   ///
@@ -82,13 +85,24 @@ public struct EndpointPool: Sendable {
   ///
   /// - Parameter group: The endpoint's group in the predictor's model; 0 for the whole pool's.
   public mutating func addEndpoint(engine: EngineModel, group: Int = 0) -> Int {
-    endpoints.append(EndpointLoad(engine: engine))
+    endpoints.append(EndpointLoad(engine: engine, stepModel: stepModel(of: engine)))
     groups.append(group)
     names.append(nil)
     columns.addEndpoint()
+    asked.endpoint = -1
     ttftCorrection.addEndpoint()
     tpotCorrection.addEndpoint()
     return endpoints.count - 1
+  }
+
+  /// The step model of an engine; endpoints that run the same engine share one.
+  private mutating func stepModel(of engine: EngineModel) -> StepModel {
+    for known in stepModels where known.coefficients == engine.stepCoefficients {
+      return known.model
+    }
+    let model = StepModel(coefficients: engine.stepCoefficients)
+    stepModels.append((engine.stepCoefficients, model))
+    return model
   }
 
   /// What models know an endpoint by.
@@ -136,6 +150,7 @@ public struct EndpointPool: Sendable {
         groups[index] = 0
       }
     }
+    asked.endpoint = -1
     for index in slots.indices { slots[index].predicted = nil }
     columns.markAllStale()
   }
@@ -150,6 +165,7 @@ public struct EndpointPool: Sendable {
   public mutating func startTracing(endpoint: Int) {
     endpoints[endpoint].engine.trace = StepTrace()
     endpoints[endpoint].forecaster.features = []
+    asked.endpoint = -1
   }
 
   // MARK: - Events
@@ -167,12 +183,10 @@ public struct EndpointPool: Sendable {
       slot = Int32(slots.count)
       slots.append(InFlight())
     }
-    // Without a predictor nobody reads the features.
-    let forecast =
-      predictor == nil
-      ? endpoints[endpoint].forecast(request, at: time)
-      : loadRow(request, on: endpoint, at: time)
-    let amount = endpoints[endpoint].dispatched(slot: slot, request, forecast: forecast, at: time)
+    ask(request, on: endpoint, at: time)
+    let amount = endpoints[endpoint].dispatched(
+      slot: slot, request, forecast: asked.forecast, at: time)
+    // The answer stays to be read, though it is no longer one to that question.
     observeOthers(endpoint)
     work.add(amount, at: time, halfLife: EndpointLoad.mediumHalfLife)
     fastWork.add(amount, at: time, halfLife: EndpointLoad.fastHalfLife)
@@ -183,12 +197,9 @@ public struct EndpointPool: Sendable {
     slots[index].hasFirstToken = false
     slots[index].dispatchTime = time
     slots[index].forecastMilliseconds =
-      forecast.queueMilliseconds + forecast.prefillMilliseconds
-    slots[index].predicted = nil
-    if let predictor {
-      slots[index].raw = raw(predictor, endpoint)
-      slots[index].predicted = corrected(slots[index].raw, predictor, endpoint, at: time)
-    }
+      asked.forecast.queueMilliseconds + asked.forecast.prefillMilliseconds
+    slots[index].raw = asked.raw
+    slots[index].predicted = asked.prediction
     return Handle(slot: slot, generation: slots[index].generation)
   }
 
@@ -243,7 +254,13 @@ public struct EndpointPool: Sendable {
   /// An endpoint's metrics were scraped.
   public mutating func observe(_ snapshot: EngineSnapshot, on endpoint: Int) {
     endpoints[endpoint].observe(snapshot)
+    markChanged(endpoint)
+  }
+
+  /// Something happened on an endpoint.
+  mutating func markChanged(_ endpoint: Int) {
     columns.markStale(endpoint)
+    asked.endpoint = -1
   }
 
   /// TPOT of shorter answers is mostly the noise of a few steps.
@@ -259,7 +276,7 @@ public struct EndpointPool: Sendable {
 
   /// Comes after the event, which runs the steps that began before it.
   private mutating func observeOthers(_ endpoint: Int) {
-    columns.markStale(endpoint)
+    markChanged(endpoint)
     endpoints[endpoint].observe(
       otherDecodingRequests: totals.decodingRequests - Double(endpoints[endpoint].decodingRequests))
   }
@@ -283,6 +300,7 @@ public struct EndpointPool: Sendable {
   }
 
   /// What all endpoints have in flight together at `time`.
+  @inline(always)
   func totals(at time: Double) -> PoolTotals {
     var pool = totals
     pool.recentExcess = recentExcess.value
@@ -292,60 +310,6 @@ public struct EndpointPool: Sendable {
     pool.arrivalWorkFast =
       fastWork.rate(at: time, halfLife: EndpointLoad.fastHalfLife) / pool.endpointCount
     return pool
-  }
-
-  // MARK: - Predictions
-
-  /// Predicts `request` on `endpoint` at `time`; `nil` without a predictor.
-  ///
-  /// - Complexity: O(terms), no allocation.
-  public mutating func predict(
-    _ request: RequestShape, on endpoint: Int, at time: Double
-  ) -> Prediction? {
-    guard let predictor else { return nil }
-    loadRow(request, on: endpoint, at: time)
-    return corrected(raw(predictor, endpoint), predictor, endpoint, at: time)
-  }
-
-  /// The factors by which outcomes correct `endpoint` at `time`.
-  public func correctionFactors(
-    _ endpoint: Int, at time: Double
-  ) -> (ttft: Double, tpot: Double) {
-    (ttftCorrection.factor(endpoint, at: time), tpotCorrection.factor(endpoint, at: time))
-  }
-
-  /// Fills ``row``; it is moved out and back, so that the array is never copied.
-  @discardableResult
-  mutating func loadRow(
-    _ request: RequestShape, on endpoint: Int, at time: Double
-  ) -> EngineForecast {
-    var buffer: [Double] = []
-    swap(&buffer, &row)
-    let forecast = features(request, on: endpoint, at: time, into: &buffer)
-    swap(&buffer, &row)
-    return forecast
-  }
-
-  func raw(_ predictor: Predictor, _ endpoint: Int) -> RawPrediction {
-    RawPrediction(
-      ttft: predictor.ttft.heads(row, from: 0, group: groups[endpoint]),
-      tpot: predictor.tpot.heads(row, from: 0, group: groups[endpoint]),
-      regime: LiveCorrection.regime(
-        pendingRequests: row[Int(Feature.queuedRequests.rawValue)]))
-  }
-
-  func corrected(
-    _ raw: RawPrediction, _ predictor: Predictor, _ endpoint: Int, at time: Double
-  ) -> Prediction {
-    let floor = Predictor.floorMilliseconds
-    return Prediction(
-      ttft: HeadValues(
-        ttftCorrection.corrected(raw.ttft, endpoint: endpoint, regime: raw.regime, at: time),
-        floor: floor),
-      tpot: HeadValues(
-        tpotCorrection.corrected(raw.tpot, endpoint: endpoint, regime: raw.regime, at: time),
-        floor: floor),
-      isExtrapolating: predictor.isExtrapolating(row, from: 0))
   }
 }
 

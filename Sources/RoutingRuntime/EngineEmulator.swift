@@ -52,20 +52,22 @@ public struct EngineEmulator: Sendable {
   var lastBoundary = 0.0
   var stepsSinceBoundary = 0.0
   /// How much slower the engine runs than its model says, tracked from step ends.
-  public private(set) var slowness = 1.0
-  private var slownessLogarithm = 0.0
+  public internal(set) var slowness = 1.0
+  var slownessLogarithm = 0.0
   /// Counts changes, so that a forecast can be kept until the next.
   var version: UInt64 = 0
   /// Records step lengths for calibration; `nil` in serving.
   public var trace: StepTrace?
-  private var predictedSinceBoundary = 0.0
-  private var isGapClean = false
+  var predictedSinceBoundary = 0.0
+  var isGapClean = false
 
   /// An idle engine.
   ///
-  /// - Parameter capacity: Requests that it can hold before it allocates.
-  public init(_ engine: EngineModel, capacity: Int = 512) {
-    stepModel = StepModel(coefficients: engine.stepCoefficients)
+  /// - Parameters:
+  ///   - compiled: The engine's step model, where it was compiled already.
+  ///   - capacity: Requests that it can hold before it allocates.
+  public init(_ engine: EngineModel, stepModel compiled: StepModel? = nil, capacity: Int = 512) {
+    stepModel = compiled ?? StepModel(coefficients: engine.stepCoefficients)
     tokenBudget = max(engine.tokenBudget, 1)
     maximumSequences = max(engine.maximumSequences, 1)
     uplinkMilliseconds = engine.uplinkMilliseconds
@@ -90,6 +92,12 @@ public struct EngineEmulator: Sendable {
   /// Requests whose prompts are not computed yet.
   public var queuedRequests: Double { Double(queue.count - queueHead) }
 
+  /// Whether a prompt that arrived now would be the only one, and start with the next step.
+  var hasRoom: Bool {
+    queueHead == queue.count && tokenBudget > decodingRequests
+      && decodingRequests + 1 <= maximumSequences
+  }
+
   /// How long the running step has run when a request dispatched at `time` arrives; 0 when idle.
   public func stepElapsed(at time: Double) -> Double {
     isBusy ? time + uplinkMilliseconds - stepStart : 0
@@ -98,22 +106,6 @@ public struct EngineEmulator: Sendable {
   /// When the running step ends, as seen at `time`; an overdue step is expected to end soon.
   func expectedStepEnd(at time: Double) -> Double {
     max(stepEnd, time + Self.overdueShare * (time - stepStart))
-  }
-
-  /// Becomes what `other` is, in buffers of its own, so that neither copies the other's on a write.
-  mutating func assume(_ other: EngineEmulator) {
-    var (ownQueue, ownDecoding): ([QueuedPrompt], [DecodingRequest]) = ([], [])
-    swap(&ownQueue, &queue)
-    swap(&ownDecoding, &decoding)
-    self = other
-    ownQueue.removeAll(keepingCapacity: true)
-    ownQueue.append(contentsOf: other.queue[other.queueHead...])
-    ownDecoding.removeAll(keepingCapacity: true)
-    ownDecoding.append(contentsOf: other.decoding)
-    queue = ownQueue
-    queueHead = 0
-    decoding = ownDecoding
-    trace = nil
   }
 
   // MARK: - Events
@@ -381,31 +373,4 @@ public struct EngineEmulator: Sendable {
   private static let surpriseScale = 0.1
   /// Slowness within this is taken for noise.
   private static let deadZone = 0.2
-}
-
-/// The step features summed between two seen step ends, for calibration.
-public struct StepTrace: Sendable {
-  /// One row: summed ``StepFeature``s, then the elapsed and the predicted ms.
-  public private(set) var rows: [Double] = []
-  private var sum = [Double](repeating: 0, count: StepFeature.count)
-
-  /// An empty trace.
-  public init() {}
-
-  /// Values per row.
-  public static let rowSize = StepFeature.count + 2
-
-  mutating func add(_ step: StepComposition) {
-    StepFeature.accumulate(step, weight: 1, into: &sum)
-  }
-
-  mutating func record(elapsedMilliseconds: Double, predictedMilliseconds: Double) {
-    rows.append(contentsOf: sum)
-    rows.append(elapsedMilliseconds)
-    rows.append(predictedMilliseconds)
-  }
-
-  mutating func clear() {
-    for index in sum.indices { sum[index] = 0 }
-  }
 }

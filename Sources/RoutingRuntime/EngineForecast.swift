@@ -67,15 +67,9 @@ public struct EngineForecaster: Sendable {
     _ engine: inout EngineEmulator, promptTokens: Double, newTokens: Double,
     meanOutputTokens: Double, at time: Double
   ) -> EngineForecast {
+    lookAhead(&engine, meanOutputTokens: meanOutputTokens, at: time)
     let arrival = time + engine.uplinkMilliseconds
-    engine.advance(to: arrival)
     var result = EngineForecast()
-    // Near its end, a step's expected end moves with the time of asking.
-    let isOverdue = engine.isBusy && engine.stepEnd < engine.expectedStepEnd(at: arrival)
-    if cached.version != engine.version || features != nil || engine.isIdle || isOverdue {
-      cached = queue(engine, arrival: arrival, meanOutputTokens: meanOutputTokens)
-      cached.version = engine.version
-    }
     result.queueMilliseconds = max(0, cached.start - arrival)
     result.slotMilliseconds = min(cached.slotMilliseconds, result.queueMilliseconds)
     result.queuedTokens = cached.queuedTokens
@@ -83,6 +77,21 @@ public struct EngineForecaster: Sendable {
     if engine.isBusy { phase(engine, arrival: arrival, into: &result) }
     prefill(engine, promptTokens: promptTokens, newTokens: max(newTokens, 1), into: &result)
     return result
+  }
+
+  /// Advances the engine to the arrival of a prompt dispatched at `time`, and its queue up to where
+  /// that prompt would stand.
+  mutating func lookAhead(
+    _ engine: inout EngineEmulator, meanOutputTokens: Double, at time: Double
+  ) {
+    let arrival = time + engine.uplinkMilliseconds
+    engine.advance(to: arrival)
+    // Near its end, a step's expected end moves with the time of asking.
+    let isOverdue = engine.isBusy && engine.stepEnd < engine.expectedStepEnd(at: arrival)
+    if cached.version != engine.version || features != nil || engine.isIdle || isOverdue {
+      cached = queue(engine, arrival: arrival, meanOutputTokens: meanOutputTokens)
+      cached.version = engine.version
+    }
   }
 
   /// The uncertainty of the step boundary, as expected gains and losses.
@@ -109,6 +118,16 @@ public struct EngineForecaster: Sendable {
     _ engine: EngineEmulator, arrival: Double, meanOutputTokens: Double
   ) -> QueueForecast {
     var forecast = QueueForecast()
+    if engine.hasRoom, features == nil {
+      forecast.start = engine.isBusy ? engine.expectedStepEnd(at: arrival) : arrival
+      forecast.steps = engine.isBusy ? 1 : 0
+      forecast.step.decodingRequests = engine.decodingRequests
+      forecast.step.contextTokens =
+        engine.contextTokens + (engine.isBusy ? engine.decodingRequests : 0)
+      forecast.step.otherDecodingRequests = engine.otherDecodingRequests
+      forecast.budget = max(engine.tokenBudget - engine.decodingRequests, 1)
+      return forecast
+    }
     if features != nil { features = [Double](repeating: 0, count: StepFeature.count) }
     var batch = engine.decodingRequests
     var context = engine.contextTokens

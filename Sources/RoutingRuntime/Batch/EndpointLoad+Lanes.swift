@@ -6,80 +6,40 @@ extension EndpointLoad {
   /// - Parameters:
   ///   - rows: Of the endpoint's group.
   ///   - lane: The endpoint's place in it.
+  ///   - isStale: Whether something happened here; else only the engine moved on.
   ///   - epoch: The time to which fading sums are scaled.
   mutating func write(
-    into rows: inout MutableSpan<Lanes>, _ lane: Int, epoch: Double, at time: Double
+    into rows: inout MutableSpan<Lanes>, _ lane: Int, isStale: Bool, epoch: Double, at time: Double
   ) {
-    // Any prompt: what is kept of the queue does not depend on it.
-    _ = forecast(RequestShape(promptTokens: 1), at: time)
-    writeEngine(into: &rows, lane, at: time)
-    writeSteps(into: &rows, lane)
-    writeSums(into: &rows, lane, epoch: epoch)
-    writeEvents(into: &rows, lane)
-  }
-
-  private func writeEngine(into rows: inout MutableSpan<Lanes>, _ lane: Int, at time: Double) {
-    let engine = ahead
-    let queue = forecaster.cached
-    let arrival = time + engine.uplinkMilliseconds
-    rows.set(.uplink, engine.uplinkMilliseconds, lane)
-    rows.set(.links, engine.uplinkMilliseconds + engine.downlinkMilliseconds, lane)
-    rows.set(.isBusy, engine.isBusy ? 1 : 0, lane)
-    rows.set(.stepStart, engine.isBusy ? engine.stepStart : 0, lane)
-    rows.set(.stepEnd, engine.isBusy ? engine.stepEnd : 0, lane)
-    // An idle engine and one whose step is awaited stay as they are until an event.
-    let moves = engine.isBusy && engine.stepEnd > arrival && !engine.awaitsFirstToken
-    rows.set(.validUntil, moves ? engine.stepEnd : .infinity, lane)
-    rows.set(.afterEnd, engine.isBusy ? queue.start - engine.expectedStepEnd(at: arrival) : 0, lane)
-    rows.set(.blur, 0.02 * (1 + engine.stepsSinceBoundary).squareRoot(), lane)
-    rows.set(.slot, queue.slotMilliseconds, lane)
-    rows.set(.queuedTokens, queue.queuedTokens, lane)
-    rows.set(.slowness, engine.slowness, lane)
-    rows.set(.lastBoundary, engine.lastBoundary, lane)
-  }
-
-  private func writeSteps(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
-    let engine = ahead
-    let queue = forecaster.cached
-    let step = queue.step
-    let model = engine.stepModel
-    let later = step.decodingRequests + queue.finishedPrompts
-    let others = model.perOther * step.otherDecodingRequests
-    rows.set(.budget, queue.budget, lane)
-    rows.set(.laterBudget, max(engine.tokenBudget - later, 1), lane)
-    rows.set(.laterBatch, later, lane)
-    rows.set(
-      .laterContext, step.contextTokens + step.decodingRequests + queue.finishedPromptTokens, lane)
-    rows.set(.tokens, step.prefillTokens, lane)
-    rows.set(.attention, step.attention, lane)
-    rows.set(
-      .base, model.decode(step.decodingRequests) + model.perContext * step.contextTokens + others,
-      lane)
-    rows.set(.laterBase, model.decode(later) + others, lane)
-    rows.set(.decodeBase, model.decode(later + 1) + others, lane)
-    rows.set(.tokenSlope, model.perToken + model.perDecodingToken * step.decodingRequests, lane)
-    rows.set(.laterTokenSlope, model.perToken + model.perDecodingToken * later, lane)
-    rows.set(.perContext, model.perContext, lane)
-    rows.set(.perAttention, model.perAttention, lane)
-    rows.set(.anyPrefill, model.anyPrefill, lane)
-    for (index, column) in LaneColumn.knots.enumerated() {
-      rows.set(column, model.knot(index), lane)
+    lookAhead(at: time)
+    ahead.writeStep(into: &rows, lane, before: forecaster.cached, at: time)
+    ahead.writeQueue(into: &rows, lane, forecaster.cached)
+    guard isStale else { return }
+    ahead.writeModel(into: &rows, lane)
+    if sumsEpoch != epoch {
+      writeSums(into: &rows, lane, epoch: epoch)
+      sumsEpoch = epoch
     }
+    writeMeans(into: &rows, lane)
   }
 
+  @inline(always)
   private func writeSums(into rows: inout MutableSpan<Lanes>, _ lane: Int, epoch: Double) {
-    func scaled(_ sum: DecayedSum, _ halfLife: Double) -> Double {
-      sum.value * exp2((sum.time - epoch) / halfLife)
+    func growth(_ sum: DecayedSum, _ halfLife: Double) -> Double {
+      sum.value > 0 ? exp2((sum.time - epoch) / halfLife) : 0
     }
-    rows.set(.fastWork, scaled(fastWork, Self.fastHalfLife), lane)
-    rows.set(.work, scaled(work, Self.halfLife), lane)
-    rows.set(.slowWork, scaled(slowWork, Self.slowHalfLife), lane)
-    rows.set(.mediumWork, scaled(mediumWork, Self.mediumHalfLife), lane)
-    rows.set(.latestSum, scaled(latestTPOTSum, Self.latestHalfLife), lane)
-    rows.set(.latestCount, scaled(latestTPOTCount, Self.latestHalfLife), lane)
+    rows.set(.fastWork, fastWork.value * growth(fastWork, Self.fastHalfLife), lane)
+    rows.set(.work, work.value * growth(work, Self.halfLife), lane)
+    rows.set(.slowWork, slowWork.value * growth(slowWork, Self.slowHalfLife), lane)
+    rows.set(.mediumWork, mediumWork.value * growth(mediumWork, Self.mediumHalfLife), lane)
+    // Both always change at the same time.
+    let latest = growth(latestTPOTCount, Self.latestHalfLife)
+    rows.set(.latestSum, latestTPOTSum.value * latest, lane)
+    rows.set(.latestCount, latestTPOTCount.value * latest, lane)
   }
 
-  private func writeEvents(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
+  @inline(always)
+  private func writeMeans(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
     rows.set(.isUsed, pendingRequests + decodingRequests > 0 ? 1 : 0, lane)
     rows.set(.pending, Double(pendingRequests), lane)
     rows.set(.decoding, Double(decodingRequests), lane)
@@ -93,5 +53,68 @@ extension EndpointLoad {
     rows.set(.running, snapshot?.runningRequests ?? Double(decodingRequests), lane)
     rows.set(.usage, snapshot?.kvCacheUsage ?? 0, lane)
     rows.set(.snapshotTime, snapshot?.time ?? 0, lane)
+  }
+}
+
+extension EngineEmulator {
+  /// Writes the running step, and when the step `before` which a prompt would stand begins.
+  @inline(always)
+  fileprivate func writeStep(
+    into rows: inout MutableSpan<Lanes>, _ lane: Int, before queue: QueueForecast, at time: Double
+  ) {
+    let arrival = time + uplinkMilliseconds
+    rows.set(.isBusy, isBusy ? 1 : 0, lane)
+    rows.set(.stepStart, isBusy ? stepStart : 0, lane)
+    rows.set(.stepEnd, isBusy ? stepEnd : 0, lane)
+    // An idle engine and one whose step is awaited stay as they are until an event.
+    let moves = isBusy && stepEnd > arrival && !awaitsFirstToken
+    rows.set(.validUntil, moves ? stepEnd : .infinity, lane)
+    rows.set(.afterEnd, isBusy ? queue.start - expectedStepEnd(at: arrival) : 0, lane)
+    rows.set(.blur, 0.02 * (1 + stepsSinceBoundary).squareRoot(), lane)
+    rows.set(.slowness, slowness, lane)
+    rows.set(.lastBoundary, lastBoundary, lane)
+  }
+
+  /// Writes the step that has room for a prompt, and those after it.
+  @inline(always)
+  fileprivate func writeQueue(
+    into rows: inout MutableSpan<Lanes>, _ lane: Int, _ queue: QueueForecast
+  ) {
+    let step = queue.step
+    let later = step.decodingRequests + queue.finishedPrompts
+    let others = stepModel.perOther * step.otherDecodingRequests
+    let perDecodingToken = stepModel.perDecodingToken
+    rows.set(.slot, queue.slotMilliseconds, lane)
+    rows.set(.queuedTokens, queue.queuedTokens, lane)
+    rows.set(.budget, queue.budget, lane)
+    rows.set(.laterBudget, max(tokenBudget - later, 1), lane)
+    rows.set(.laterBatch, later, lane)
+    rows.set(
+      .laterContext, step.contextTokens + step.decodingRequests + queue.finishedPromptTokens, lane)
+    rows.set(.tokens, step.prefillTokens, lane)
+    rows.set(.attention, step.attention, lane)
+    rows.set(
+      .base,
+      stepModel.decode(step.decodingRequests) + stepModel.perContext * step.contextTokens + others,
+      lane)
+    rows.set(.laterBase, stepModel.decode(later) + others, lane)
+    rows.set(.decodeBase, stepModel.decode(later + 1) + others, lane)
+    rows.set(.tokenSlope, stepModel.perToken + perDecodingToken * step.decodingRequests, lane)
+    rows.set(.laterTokenSlope, stepModel.perToken + perDecodingToken * later, lane)
+  }
+
+  @inline(always)
+  fileprivate func writeModel(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
+    rows.set(.uplink, uplinkMilliseconds, lane)
+    rows.set(.links, uplinkMilliseconds + downlinkMilliseconds, lane)
+    rows.set(.perContext, stepModel.perContext, lane)
+    rows.set(.perAttention, stepModel.perAttention, lane)
+    rows.set(.anyPrefill, stepModel.anyPrefill, lane)
+    rows.set(.knot0, stepModel.knot(0), lane)
+    rows.set(.knot1, stepModel.knot(1), lane)
+    rows.set(.knot2, stepModel.knot(2), lane)
+    rows.set(.knot3, stepModel.knot(3), lane)
+    rows.set(.knot4, stepModel.knot(4), lane)
+    rows.set(.knot5, stepModel.knot(5), lane)
   }
 }

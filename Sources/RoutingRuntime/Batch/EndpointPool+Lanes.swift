@@ -46,7 +46,10 @@ extension EndpointPool {
     swap(&slots, &laneSlots)
     swap(&sheet, &columns.values)
     var working = slots.mutableSpan
-    let batch = batch(predictor, moment, need: .all, &working)
+    let batch = LaneBatch(
+      predictor, moment, need: .all,
+      fade: ttftCorrection.fade(from: columns.epoch, to: time), ttft: ttftCorrection.laneLevels,
+      tpot: tpotCorrection.laneLevels, &working)
     var results = predictions.mutableSpan
     let matches = matchedPrefixTokens.span
     for group in 0..<columns.groupCount {
@@ -88,7 +91,10 @@ extension EndpointPool {
     swap(&slots, &laneSlots)
     swap(&sheet, &columns.values)
     var working = slots.mutableSpan
-    let batch = batch(predictor, moment, need: need, &working)
+    let batch = LaneBatch(
+      predictor, moment, need: need,
+      fade: ttftCorrection.fade(from: columns.epoch, to: time), ttft: ttftCorrection.laneLevels,
+      tpot: tpotCorrection.laneLevels, &working)
     for group in 0..<columns.groupCount {
       let first = group * LaneColumn.count
       let rows = sheet.span.extracting(first..<first + LaneColumn.count)
@@ -131,56 +137,53 @@ extension EndpointPool {
     while laneSlots.count < program.slotCount { laneSlots.append(all(0)) }
     columns.moveEpoch(near: time)
     for group in 0..<columns.groupCount {
-      let bits = columns.unread(group: group, at: time)
-      guard bits != 0 || columns.groups[group].kept < need else { continue }
-      read(predictor, group: group, bits: bits, need: need, at: time)
-      if bits != 0 { columns.markRead(group: group) }
-      columns.groups[group].kept = need
+      let expired = columns.expired(group: group, at: time)
+      let state = columns.groups[group]
+      guard expired | state.stale != 0 || state.kept < need else { continue }
+      read(predictor, group: group, expired: expired, need: need, at: time)
     }
     return LaneMoment(request, pool: totals(at: time), epoch: columns.epoch, time: time)
   }
 
-  /// Writes the rows of a group that are marked in `bits`, and the sums kept for all its rows.
+  /// Writes the rows of a group that are not true, and the sums kept for all its rows.
+  ///
+  /// - Parameter expired: The endpoints, as bits, whose engines moved on by themselves.
   private mutating func read(
-    _ predictor: Predictor, group: Int, bits: UInt8, need: HeadNeed, at time: Double
+    _ predictor: Predictor, group: Int, expired: UInt8, need: HeadNeed, at time: Double
   ) {
+    let (state, epoch) = (columns.groups[group], columns.epoch)
     var (slots, sheet): ([Lanes], [Lanes]) = ([], [])
     swap(&slots, &laneSlots)
     swap(&sheet, &columns.values)
     let first = group * LaneColumn.count
     var values = sheet.mutableSpan
     var rows = values._mutatingExtracting(first..<first + LaneColumn.count)
-    var left = bits
+    let (batch, queued) = (rows.span[.laterBatch], rows.span[.queuedTokens])
+    var left = expired | state.stale
     while left != 0 {
       let lane = left.trailingZeroBitCount
+      let endpoint = laneCount * group + lane
+      let isStale = state.stale >> UInt8(lane) & 1 == 1
+      endpoints[endpoint].write(into: &rows, lane, isStale: isStale, epoch: epoch, at: time)
+      if isStale {
+        rows.set(.ttftLogarithm, ttftCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
+        rows.set(.tpotLogarithm, tpotCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
+        rows.set(.ttftScale, predictor.ttft.groupScales?[groups[endpoint]] ?? 1, lane)
+        rows.set(.tpotScale, predictor.tpot.groupScales?[groups[endpoint]] ?? 1, lane)
+      }
       left &= left - 1
-      endpoints[laneCount * group + lane].write(into: &rows, lane, epoch: columns.epoch, at: time)
-      writeCorrections(predictor, laneCount * group + lane, into: &rows)
     }
-    var working = slots.mutableSpan
-    predictor.lanes.keep(&rows, need: need, &working)
+    // The only features of the engine that are kept.
+    let isMoved = rows.span[.laterBatch] != batch || rows.span[.queuedTokens] != queued
+    var kept = state.kept
+    if isMoved || state.stale != 0 || kept < need {
+      var working = slots.mutableSpan
+      predictor.lanes.keep(&rows, need: need, &working)
+      kept = need
+    }
     swap(&slots, &laneSlots)
     swap(&sheet, &columns.values)
-  }
-
-  private func writeCorrections(
-    _ predictor: Predictor, _ endpoint: Int, into rows: inout MutableSpan<Lanes>
-  ) {
-    let (lane, epoch, group) = (endpoint % laneCount, columns.epoch, groups[endpoint])
-    rows.set(.ttftLogarithm, ttftCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
-    rows.set(.tpotLogarithm, tpotCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
-    rows.set(.ttftScale, predictor.ttft.groupScales?[group] ?? 1, lane)
-    rows.set(.tpotScale, predictor.tpot.groupScales?[group] ?? 1, lane)
-  }
-
-  private func batch(
-    _ predictor: Predictor, _ moment: LaneMoment, need: HeadNeed,
-    _ slots: inout MutableSpan<Lanes>
-  ) -> LaneBatch {
-    LaneBatch(
-      predictor.lanes, moment, need: need,
-      fade: ttftCorrection.fade(from: columns.epoch, to: moment.time), ttft: ttftCorrection,
-      tpot: tpotCorrection, &slots)
+    columns.markRead(group: group, kept: kept)
   }
 }
 

@@ -1,6 +1,6 @@
 /// One request on all endpoints: what is computed once for all groups.
 struct LaneBatch {
-  let program: LaneProgram
+  private let predictor: Predictor
   let moment: LaneMoment
   let need: HeadNeed
   /// How much logarithms of corrections have faded; both targets' fade alike.
@@ -15,22 +15,24 @@ struct LaneBatch {
   private var sharedExcess = all(0)
 
   init(
-    _ program: LaneProgram, _ moment: LaneMoment, need: HeadNeed, fade: Double,
-    ttft: LiveCorrection, tpot: LiveCorrection, _ slots: inout MutableSpan<Lanes>
+    _ predictor: Predictor, _ moment: LaneMoment, need: HeadNeed, fade: Double,
+    ttft: LaneLevels, tpot: LaneLevels, _ slots: inout MutableSpan<Lanes>
   ) {
-    self.program = program
+    self.predictor = predictor
     self.moment = moment
     self.need = need
     self.fade = fade
-    ttftLevels = ttft.laneLevels
-    tpotLevels = tpot.laneLevels
-    ttftConstants = LaneHeads(program.ttftIntercepts)
-    tpotConstants = LaneHeads(program.tpotIntercepts)
-    for feature in program.sharedFeatures { slots.set(feature, all(moment.shared(feature))) }
-    program.shared.prepare(&slots)
-    ttftShared.add(program.shared.ttft, slots.span, need: need)
-    tpotShared.add(program.shared.tpot, slots.span, need: need)
-    sharedExcess = program.shared.excess(slots.span)
+    ttftLevels = ttft
+    tpotLevels = tpot
+    ttftConstants = LaneHeads(predictor.lanes.ttftIntercepts)
+    tpotConstants = LaneHeads(predictor.lanes.tpotIntercepts)
+    for feature in predictor.lanes.sharedFeatures {
+      slots.set(feature, all(moment.shared(feature)))
+    }
+    predictor.lanes.shared.prepare(&slots)
+    ttftShared.add(predictor.lanes.shared.ttft, slots.span, need: need)
+    tpotShared.add(predictor.lanes.shared.tpot, slots.span, need: need)
+    sharedExcess = predictor.lanes.shared.excess(slots.span)
   }
 
   /// Computes the features of a group.
@@ -40,9 +42,9 @@ struct LaneBatch {
     let forecast = LaneForecast(
       rows, promptTokens: moment.promptTokens, newTokens: newTokens, at: moment.time)
     slots.write(
-      rows, forecast, moment, matched: matched, newTokens: newTokens, needs: program.needs)
-    for feature in program.loadedFeatures { slots.set(feature, rows.kept(feature)) }
-    program.moving.prepare(&slots)
+      rows, forecast, moment, matched: matched, newTokens: newTokens, needs: predictor.lanes.needs)
+    for feature in predictor.lanes.loadedFeatures { slots.set(feature, rows.kept(feature)) }
+    predictor.lanes.moving.prepare(&slots)
     return forecast
   }
 
@@ -51,7 +53,7 @@ struct LaneBatch {
   func ttft(_ rows: LaneRows, _ slots: Span<Lanes>) -> LaneHeads {
     var heads = LaneHeads(rows, .ttftMean, need: need)
     heads.add(ttftShared, need: need)
-    heads.add(program.moving.ttft, slots, need: need)
+    heads.add(predictor.lanes.moving.ttft, slots, need: need)
     heads.finish(scale: rows[.ttftScale], ttftConstants)
     ttftLevels.correct(
       &heads, pending: rows[.pending],
@@ -64,7 +66,7 @@ struct LaneBatch {
   func tpot(_ rows: LaneRows, _ slots: Span<Lanes>) -> LaneHeads {
     var heads = LaneHeads(rows, .tpotMean, need: need)
     heads.add(tpotShared, need: need)
-    heads.add(program.moving.tpot, slots, need: need)
+    heads.add(predictor.lanes.moving.tpot, slots, need: need)
     heads.finish(scale: rows[.tpotScale], tpotConstants)
     tpotLevels.correct(
       &heads, pending: rows[.pending],
@@ -75,7 +77,7 @@ struct LaneBatch {
   /// By how much the features of a group, loaded, lie outside their training ranges.
   @inline(always)
   func excess(_ rows: LaneRows, _ slots: Span<Lanes>) -> Lanes {
-    larger(larger(program.moving.excess(slots), rows[.excess]), sharedExcess)
+    larger(larger(predictor.lanes.moving.excess(slots), rows[.excess]), sharedExcess)
   }
 }
 

@@ -24,8 +24,6 @@ enum LaneColumn: Int, CaseIterable {
   case excess
 
   static let count = LaneColumn.allCases.count
-  /// The columns of the step model's bends.
-  static let knots: [LaneColumn] = [.knot0, .knot1, .knot2, .knot3, .knot4, .knot5]
 }
 
 /// The rows of all endpoints in groups, and which rows must be read anew.
@@ -77,10 +75,11 @@ struct LaneColumns: Sendable {
     markAllStale()
   }
 
-  /// The endpoints of a group, as bits, that must be read anew before they are asked at `time`.
-  func unread(group: Int, at time: Double) -> UInt8 {
-    var bits = groups[group].stale
-    guard time >= groups[group].expiry else { return bits }
+  /// The endpoints of a group, as bits, whose engines end a step before a prompt sent at `time`
+  /// arrives.
+  func expired(group: Int, at time: Double) -> UInt8 {
+    guard time >= groups[group].expiry else { return 0 }
+    var bits: UInt8 = 0
     let (uplink, validUntil) = (self[group, .uplink], self[group, .validUntil])
     for lane in 0..<laneCount where uplink[lane] + time >= validUntil[lane] {
       bits |= 1 << UInt8(lane)
@@ -88,12 +87,12 @@ struct LaneColumns: Sendable {
     return bits
   }
 
-  /// The rows of a group are true again; its sums of kept terms are not.
-  mutating func markRead(group: Int) {
+  /// The rows of a group are true again.
+  mutating func markRead(group: Int, kept: HeadNeed) {
     let earliest = -largest(self[group, .uplink] - self[group, .validUntil])
     // A little early, since rounding may bring an end forward.
     groups[group] = GroupState(
-      expiry: earliest.isFinite ? earliest - 1e-9 * max(abs(earliest), 1) : .infinity)
+      kept: kept, expiry: earliest.isFinite ? earliest - 1e-9 * max(abs(earliest), 1) : .infinity)
   }
 
   subscript(group: Int, column: LaneColumn) -> Lanes {

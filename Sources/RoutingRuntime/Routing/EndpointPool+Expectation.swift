@@ -7,7 +7,7 @@ extension EndpointPool {
   /// Forgets an endpoint's metrics: they can no longer be trusted.
   mutating func forgetSnapshot(endpoint: Int) {
     endpoints[endpoint].observe(nil)
-    columns.markStale(endpoint)
+    markChanged(endpoint)
   }
 
   /// What is expected of `request` on `endpoint`; without a predictor, by the emulated engine alone.

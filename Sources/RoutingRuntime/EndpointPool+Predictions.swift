@@ -1,0 +1,82 @@
+extension EndpointPool {
+  /// A request that might be sent somewhere, and what was found for it: a gateway asks before it
+  /// dispatches, and dispatching asks the same again.
+  struct Question: Sendable {
+    /// -1 for none.
+    var endpoint = -1
+    var time = 0.0
+    var request = RequestShape(promptTokens: 0)
+    var forecast = EngineForecast()
+    var raw = RawPrediction()
+    var prediction: Prediction?
+  }
+
+  /// Predicts `request` on `endpoint` at `time`; `nil` without a predictor.
+  ///
+  /// - Complexity: O(terms), no allocation.
+  public mutating func predict(
+    _ request: RequestShape, on endpoint: Int, at time: Double
+  ) -> Prediction? {
+    guard predictor != nil else { return nil }
+    ask(request, on: endpoint, at: time)
+    return asked.prediction
+  }
+
+  /// Answers ``asked`` for the request, unless that is the question which was asked last.
+  mutating func ask(_ request: RequestShape, on endpoint: Int, at time: Double) {
+    if asked.endpoint == endpoint, asked.time == time, asked.request == request { return }
+    if let predictor {
+      asked.forecast = loadRow(request, on: endpoint, at: time)
+      asked.raw = raw(predictor, endpoint)
+      asked.prediction = corrected(asked.raw, predictor, endpoint, at: time)
+    } else {
+      // Nobody reads the features.
+      asked.forecast = endpoints[endpoint].forecast(request, at: time)
+      asked.prediction = nil
+    }
+    (asked.endpoint, asked.time, asked.request) = (endpoint, time, request)
+  }
+
+  /// The factors by which outcomes correct `endpoint` at `time`.
+  public func correctionFactors(
+    _ endpoint: Int, at time: Double
+  ) -> (ttft: Double, tpot: Double) {
+    (ttftCorrection.factor(endpoint, at: time), tpotCorrection.factor(endpoint, at: time))
+  }
+
+  /// Fills ``row``; it is moved out and back, so that the array is never copied.
+  @discardableResult
+  mutating func loadRow(
+    _ request: RequestShape, on endpoint: Int, at time: Double
+  ) -> EngineForecast {
+    var buffer: [Double] = []
+    swap(&buffer, &row)
+    let forecast = features(request, on: endpoint, at: time, into: &buffer)
+    swap(&buffer, &row)
+    return forecast
+  }
+
+  @inline(always)
+  func raw(_ predictor: Predictor, _ endpoint: Int) -> RawPrediction {
+    RawPrediction(
+      ttft: predictor.ttft.heads(row, from: 0, group: groups[endpoint]),
+      tpot: predictor.tpot.heads(row, from: 0, group: groups[endpoint]),
+      regime: LiveCorrection.regime(
+        pendingRequests: row[Int(Feature.queuedRequests.rawValue)]))
+  }
+
+  @inline(always)
+  func corrected(
+    _ raw: RawPrediction, _ predictor: Predictor, _ endpoint: Int, at time: Double
+  ) -> Prediction {
+    let floor = Predictor.floorMilliseconds
+    return Prediction(
+      ttft: HeadValues(
+        ttftCorrection.corrected(raw.ttft, endpoint: endpoint, regime: raw.regime, at: time),
+        floor: floor),
+      tpot: HeadValues(
+        tpotCorrection.corrected(raw.tpot, endpoint: endpoint, regime: raw.regime, at: time),
+        floor: floor),
+      isExtrapolating: predictor.isExtrapolating(row, from: 0))
+  }
+}
