@@ -8,7 +8,7 @@ internal import Synchronization
 /// The training server's API.
 ///
 /// What has no meaning for a linear model in one small file (trees, importances, seed archives)
-/// answers 404; `/flush` answers that nothing was flushed, since entries are kept on purpose.
+/// answers 501 and says what to ask instead; `/flush` answers that nothing was flushed, since entries are kept on purpose.
 struct TrainingRoutes: Sendable {
   let answers: HTTPAnswers
   private var state: PredictorState { answers.state }
@@ -34,6 +34,7 @@ struct TrainingRoutes: Sendable {
     router.get("model/:name/download") { _, context in
       download(context.parameters.get("name") ?? "")
     }
+    addMissing(to: router)
     router.get("models/list") { _, _ in list() }
     router.get("healthz") { _, _ in answers.health("glidepath-training") }
     router.get("readyz") { _, _ in answers.ready(state.isFitted) }
@@ -45,6 +46,26 @@ struct TrainingRoutes: Sendable {
       }
     }
   }
+
+  /// Paths of the peer's tree models.
+  private func addMissing(to router: HTTPRouter) {
+    let trees = "The models are linear, not trees: their coefficients are at /metrics."
+    for path in ["xgb/json", "lgb/txt", "lgb/importances"] {
+      router.get("model/:name/\(path)") { _, context in
+        let name = context.parameters.get("name") ?? ""
+        return Self.isTarget(name) ? answers.failure(.notImplemented, trees) : unknown(name)
+      }
+    }
+    router.get("model/export") { _, _ in
+      answers.failure(
+        .notImplemented, "There is no archive: /model/ttft/download is the one file of all models.")
+    }
+    router.get("debug/prefix_distribution") { _, _ in
+      answers.failure(.notImplemented, "Entries are not kept in buckets; see /data/status.")
+    }
+  }
+
+  private static func isTarget(_ name: String) -> Bool { name == "ttft" || name == "tpot" }
 
   // MARK: - Entries
 
@@ -123,14 +144,14 @@ struct TrainingRoutes: Sendable {
   }
 
   private func info(_ name: String) -> Response {
-    guard name == "ttft" || name == "tpot" else { return unknown(name) }
+    guard Self.isTarget(name) else { return unknown(name) }
     return answers.json { json in
       json.raw("{\"model_type\":\"\(PredictorState.modelType)\",\"exists\":\(state.isFitted)}")
     }
   }
 
   private func download(_ name: String) -> Response {
-    guard name == "ttft" || name == "tpot" else { return unknown(name) }
+    guard Self.isTarget(name) else { return unknown(name) }
     // Both targets live in one coefficient file.
     guard state.isFitted,
       let bytes = try? CoefficientFile.bytes(at: state.configuration.modelPath)

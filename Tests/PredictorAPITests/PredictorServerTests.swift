@@ -236,6 +236,18 @@ private func row(_ running: Int, extra: String = "") -> String {
     }
   }
 
+  @Test(arguments: [
+    "/model/ttft/xgb/json", "/model/tpot/lgb/txt", "/model/ttft/lgb/importances",
+    "/model/export", "/debug/prefix_distribution",
+  ])
+  func whatOnlyTreesHaveIsSaidNotToBeHere(path: String) async throws {
+    try await withServer { server in
+      let answer = try await server.get(path, isTraining: true)
+      #expect(answer.status == 501)
+      #expect((answer.json["detail"] as? String)?.contains(" /") == true, "what to ask instead")
+    }
+  }
+
   @Test func theFitCommandIsRunOnWhatCameAndItsModelTakenOver() async throws {
     // The command's stand-in copies a model that lies ready, as a fit that is promoted would.
     let source = NSTemporaryDirectory() + "fitted-" + UUID().uuidString + ".glide"
