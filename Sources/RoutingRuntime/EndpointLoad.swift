@@ -190,11 +190,15 @@ public struct EndpointLoad: Sendable {
   }
 
   /// Forecasts `request` here at `time`.
-  mutating func forecast(_ request: RequestShape, at time: Double) -> EngineForecast {
+  ///
+  /// - Parameter isPhaseNeeded: Whether anybody looks at the rest of the running step.
+  mutating func forecast(
+    _ request: RequestShape, isPhaseNeeded: Bool = true, at time: Double
+  ) -> EngineForecast {
     turn(to: time)
     return forecaster.forecast(
       &ahead, promptTokens: request.promptTokens, newTokens: request.newTokens,
-      meanOutputTokens: recentOutput.value, at: time)
+      meanOutputTokens: recentOutput.value, isPhaseNeeded: isPhaseNeeded, at: time)
   }
 
   /// How long the running step has run when a request dispatched at `time` arrives; 0 when idle.

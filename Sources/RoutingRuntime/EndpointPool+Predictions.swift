@@ -31,7 +31,7 @@ extension EndpointPool {
       asked.prediction = corrected(asked.raw, predictor, endpoint, at: time)
     } else {
       // Nobody reads the features.
-      asked.forecast = endpoints[endpoint].forecast(request, at: time)
+      asked.forecast = endpoints[endpoint].forecast(request, isPhaseNeeded: false, at: time)
       asked.prediction = nil
     }
     (asked.endpoint, asked.time, asked.request) = (endpoint, time, request)

@@ -3,6 +3,7 @@ extension EngineEmulator {
   /// write.
   ///
   /// - Precondition: both run the same engine.
+  @inline(always)
   mutating func assume(_ other: borrowing EngineEmulator) {
     let waiting = other.queue.count - other.queueHead
     queue.overwrite(from: other.queue.span.extracting(last: waiting))
@@ -28,6 +29,7 @@ extension EngineEmulator {
 
 extension Array {
   /// Becomes a copy of `source` in its own memory.
+  @inline(always)
   fileprivate mutating func overwrite(from source: Span<Element>) {
     if count > source.count { removeLast(count - source.count) }
     var own = mutableSpan

@@ -62,10 +62,11 @@ public struct EngineForecaster: Sendable {
   ///   - promptTokens: The prompt's length.
   ///   - newTokens: Its tokens that are not cached, at least 1.
   ///   - meanOutputTokens: What a request of unknown limit is expected to generate.
+  ///   - isPhaseNeeded: Whether anybody looks at the rest of the running step; else it stays 0.
   /// - Complexity: O(queued requests) after a change of the engine, else O(own steps).
   public mutating func forecast(
     _ engine: inout EngineEmulator, promptTokens: Double, newTokens: Double,
-    meanOutputTokens: Double, at time: Double
+    meanOutputTokens: Double, isPhaseNeeded: Bool = true, at time: Double
   ) -> EngineForecast {
     lookAhead(&engine, meanOutputTokens: meanOutputTokens, at: time)
     let arrival = time + engine.uplinkMilliseconds
@@ -74,7 +75,7 @@ public struct EngineForecaster: Sendable {
     result.slotMilliseconds = min(cached.slotMilliseconds, result.queueMilliseconds)
     result.queuedTokens = cached.queuedTokens
     result.steps = cached.steps
-    if engine.isBusy { phase(engine, arrival: arrival, into: &result) }
+    if engine.isBusy, isPhaseNeeded { phase(engine, arrival: arrival, into: &result) }
     prefill(engine, promptTokens: promptTokens, newTokens: max(newTokens, 1), into: &result)
     return result
   }
@@ -95,6 +96,7 @@ public struct EngineForecaster: Sendable {
   }
 
   /// The uncertainty of the step boundary, as expected gains and losses.
+  @inline(always)
   private func phase(
     _ engine: EngineEmulator, arrival: Double, into result: inout EngineForecast
   ) {
@@ -114,6 +116,7 @@ public struct EngineForecaster: Sendable {
   }
 
   /// Runs the queue ahead up to the step that has room for a further prompt.
+  @inline(always)
   private mutating func queue(
     _ engine: EngineEmulator, arrival: Double, meanOutputTokens: Double
   ) -> QueueForecast {
@@ -206,6 +209,7 @@ public struct EngineForecaster: Sendable {
   }
 
   /// Computes the prompt itself, from the step that has room for it.
+  @inline(always)
   private mutating func prefill(
     _ engine: EngineEmulator, promptTokens: Double, newTokens: Double,
     into result: inout EngineForecast
@@ -250,7 +254,7 @@ public struct EngineForecaster: Sendable {
   // MARK: - Buffers
 
   private mutating func loadQueue(_ engine: EngineEmulator, into forecast: inout QueueForecast) {
-    remaining.removeAll(keepingCapacity: true)
+    if !remaining.isEmpty { remaining.removeAll(keepingCapacity: true) }
     var index = engine.queueHead
     while index < engine.queue.count {
       let prompt = engine.queue[index]
@@ -267,7 +271,7 @@ public struct EngineForecaster: Sendable {
 
   /// Notes when running requests end; only engines that can run out of slots need to know.
   private mutating func loadEndings(_ engine: EngineEmulator, meanOutputTokens: Double) {
-    endings.removeAll(keepingCapacity: true)
+    if !endings.isEmpty { endings.removeAll(keepingCapacity: true) }
     let mayRunOut =
       engine.decodingRequests + Double(remaining.count) + 1 > engine.maximumSequences
     guard mayRunOut else { return }

@@ -142,7 +142,8 @@ extension EndpointPool {
       guard expired | state.stale != 0 || state.kept < need else { continue }
       read(predictor, group: group, expired: expired, need: need, at: time)
     }
-    return LaneMoment(request, pool: totals(at: time), epoch: columns.epoch, time: time)
+    return LaneMoment(
+      request, pool: totals(at: time), needs: program.needs, epoch: columns.epoch, time: time)
   }
 
   /// Writes the rows of a group that are not true, and the sums kept for all its rows.

@@ -54,9 +54,9 @@ struct LaneBatch {
     var heads = LaneHeads(rows, .ttftMean, need: need)
     heads.add(ttftShared, need: need)
     heads.add(predictor.lanes.moving.ttft, slots, need: need)
-    heads.finish(scale: rows[.ttftScale], ttftConstants)
+    heads.finish(scale: rows[.ttftScale], ttftConstants, need: need)
     ttftLevels.correct(
-      &heads, pending: rows[.pending],
+      &heads, need: need, pending: rows[.pending],
       factors: LiveCorrection.factors(logarithms: rows[.ttftLogarithm] * fade))
     return heads
   }
@@ -67,9 +67,9 @@ struct LaneBatch {
     var heads = LaneHeads(rows, .tpotMean, need: need)
     heads.add(tpotShared, need: need)
     heads.add(predictor.lanes.moving.tpot, slots, need: need)
-    heads.finish(scale: rows[.tpotScale], tpotConstants)
+    heads.finish(scale: rows[.tpotScale], tpotConstants, need: need)
     tpotLevels.correct(
-      &heads, pending: rows[.pending],
+      &heads, need: need, pending: rows[.pending],
       factors: LiveCorrection.factors(logarithms: rows[.tpotLogarithm] * fade))
     return heads
   }

@@ -14,7 +14,10 @@ struct LaneMoment: Sendable {
   /// By how much the latest outcomes have faded since then.
   let latest: Double
 
-  init(_ request: RequestShape, pool: PoolTotals, epoch: Double, time: Double) {
+  /// - Parameter needs: What is not needed of the rates is left at 0.
+  init(
+    _ request: RequestShape, pool: PoolTotals, needs: LaneNeeds, epoch: Double, time: Double
+  ) {
     self.time = time
     promptTokens = request.promptTokens
     maximumTokens = request.maximumTokens
@@ -23,11 +26,11 @@ struct LaneMoment: Sendable {
     func rate(_ halfLife: Double) -> Double {
       fade(halfLife) * 0.693_147_180_559_945_3 / halfLife
     }
-    fastRate = rate(EndpointLoad.fastHalfLife)
-    self.rate = rate(EndpointLoad.halfLife)
-    slowRate = rate(EndpointLoad.slowHalfLife)
-    mediumRate = rate(EndpointLoad.mediumHalfLife)
-    latest = fade(EndpointLoad.latestHalfLife)
+    fastRate = needs.contains(.fastWork) ? rate(EndpointLoad.fastHalfLife) : 0
+    self.rate = needs.contains(.work) ? rate(EndpointLoad.halfLife) : 0
+    slowRate = needs.contains(.slowWork) ? rate(EndpointLoad.slowHalfLife) : 0
+    mediumRate = needs.contains(.mediumWork) ? rate(EndpointLoad.mediumHalfLife) : 0
+    latest = needs.contains(.latest) ? fade(EndpointLoad.latestHalfLife) : 0
   }
 
   /// A feature that all endpoints share.

@@ -72,8 +72,9 @@ struct LaneHeads: Sendable {
 
   /// The sums, scaled by the endpoints' groups, and the constants.
   @inline(always)
-  mutating func finish(scale: Lanes, _ constants: LaneHeads) {
+  mutating func finish(scale: Lanes, _ constants: LaneHeads, need: HeadNeed) {
     mean = constants.mean + scale * mean
+    guard need == .all else { return }
     p50 = constants.p50 + scale * p50
     p90 = constants.p90 + scale * p90
     p95 = constants.p95 + scale * p95
@@ -86,14 +87,6 @@ struct LaneHeads: Sendable {
     p90 = larger(p90, p50)
     p95 = larger(p95, p90)
     p99 = larger(p99, p95)
-  }
-
-  /// Raises heads to `floor` and to the level below.
-  @inline(always)
-  mutating func raise(to floor: Double) {
-    mean = larger(mean, all(floor))
-    p50 = larger(p50, all(floor))
-    uncross()
   }
 
   /// One endpoint's.

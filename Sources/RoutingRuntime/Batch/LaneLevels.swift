@@ -15,7 +15,10 @@ struct LaneLevels: Sendable {
   ///   - pending: Requests without a first token.
   ///   - factors: Of the endpoints; `nil` where all are 1.
   @inline(always)
-  func correct(_ heads: inout LaneHeads, pending: Lanes, factors: Lanes?) {
+  func correct(_ heads: inout LaneHeads, need: HeadNeed, pending: Lanes, factors: Lanes?) {
+    if let factors { heads.mean *= factors }
+    heads.mean = larger(heads.mean, all(Predictor.floorMilliseconds))
+    guard need == .all else { return }
     // Levels that cross are raised first: no factor lifts what is not above the level below.
     heads.uncross()
     heads.p50 *= level(1, pending)
@@ -23,13 +26,13 @@ struct LaneLevels: Sendable {
     heads.p95 *= level(3, pending)
     heads.p99 *= level(4, pending)
     if let factors {
-      heads.mean *= factors
       heads.p50 *= factors
       heads.p90 *= factors
       heads.p95 *= factors
       heads.p99 *= factors
     }
-    heads.raise(to: Predictor.floorMilliseconds)
+    heads.p50 = larger(heads.p50, all(Predictor.floorMilliseconds))
+    heads.uncross()
   }
 
   /// The factors of a level; requests are counted in whole numbers.

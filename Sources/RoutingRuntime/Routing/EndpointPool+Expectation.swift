@@ -26,7 +26,7 @@ extension EndpointPool {
       result.ttft = prediction.ttft.deciding(level)
       result.tpot = prediction.tpot.deciding(level)
     } else {
-      engine = endpoints[endpoint].forecast(request, at: time)
+      engine = endpoints[endpoint].forecast(request, isPhaseNeeded: false, at: time)
       result.ttft = engine.queueMilliseconds + engine.prefillMilliseconds
       result.tpot = engine.decodeStepMilliseconds
     }
