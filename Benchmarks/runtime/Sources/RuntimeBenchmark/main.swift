@@ -54,6 +54,27 @@ func measure(seconds: Double, _ body: (Double) -> Void) -> (microseconds: Double
   return (least, allocation_counter_stop())
 }
 
+/// The least times that a reload takes under a gateway's lock, µs: installing the model, and what
+/// the first batch after it takes longer, since it reads all endpoints anew.
+func measureReload(
+  _ router: inout Router, _ predictor: Predictor, _ shape: RequestShape, at time: Double
+) -> (install: Double, firstBatch: Double) {
+  var predictions: [Prediction] = []
+  var (install, firstBatch) = (Double.infinity, Double.infinity)
+  for _ in 0..<50 {
+    let start = processorNanoseconds()
+    router.install(predictor)
+    let installed = processorNanoseconds()
+    router.predict(shape, matchedPrefixTokens: [], at: time, into: &predictions)
+    let read = processorNanoseconds()
+    router.predict(shape, matchedPrefixTokens: [], at: time, into: &predictions)
+    let end = processorNanoseconds()
+    install = min(install, (installed - start) / 1_000)
+    firstBatch = min(firstBatch, (2 * read - installed - end) / 1_000)
+  }
+  return (install, firstBatch)
+}
+
 func run() throws(CoefficientFileError) -> Int32 {
   let arguments = CommandLine.arguments
   guard arguments.count > 1 else {
@@ -77,6 +98,7 @@ func run() throws(CoefficientFileError) -> Int32 {
     router.predict(
       shape, matchedPrefixTokens: matched, at: start + 0.02 * turn, into: &predictions)
   }
+  let reload = measureReload(&router, predictor, shape, at: start + 60_000)
   let request = RoutingRequest(
     promptTokens: 900, prefixBlocks: (0..<14).map { UInt64(1_000_000 + $0) })
   (router, start) = loadedRouter(predictor, 16)
@@ -88,6 +110,7 @@ func run() throws(CoefficientFileError) -> Int32 {
     {"endpoints": \(count), "batch_us": \(batch.microseconds), \
     "batch_allocations": \(batch.allocations), "pick16_us": \(pick.microseconds), \
     "pick16_allocations": \(pick.allocations), \
+    "reload_us": \(reload.install), "first_batch_after_reload_us": \(reload.firstBatch), \
     "terms": \(predictor.model.ttft.terms.count + predictor.model.tpot.terms.count)}
     """)
   return 0
