@@ -26,6 +26,7 @@ extension Fleet {
     }
     outcomes[id].endpoint = Int32(truncatingIfNeeded: pick.endpoint)
     outcomes[id].predictedTTFTMilliseconds = pick.prediction?.ttft.mean ?? .nan
+    outcomes[id].matchedPrefixTokens = Int32(pick.matchedPrefixTokens)
     let first = pick.prefillEndpoint >= 0 ? pick.prefillEndpoint : pick.endpoint
     if pick.prefillEndpoint >= 0 {
       outcomes[id].prefillEndpoint = Int32(truncatingIfNeeded: pick.prefillEndpoint)

@@ -22,6 +22,8 @@ public struct Fleet: Sendable {
     public var metrics: [EngineMetrics]
     /// When the last event happened, ms.
     public var endMilliseconds: Double
+    /// Per endpoint, what its steps computed, in order; empty unless asked for.
+    public var runs: [[EngineRun]] = []
   }
 
   /// What the gateway and the world know of an endpoint.
@@ -91,14 +93,16 @@ public struct Fleet: Sendable {
   ///
   /// - Parameters:
   ///   - deadline: When to stop, ms, though requests are in flight.
+  ///   - isTraced: Whether to keep what steps computed.
   ///   - progress: Called now and then with the share of arrivals done, 0…1.
   /// - Complexity: O(events × endpoints); a few µs per request.
   public func run(
     _ workload: Workload, routing: Routing = .router, deadline: Double = .infinity,
-    progress: ((Double) -> Void)? = nil
+    isTraced: Bool = false, progress: ((Double) -> Void)? = nil
   ) -> Result {
     var fleet = self
     fleet.prepare(workload)
+    for index in fleet.engines.indices { fleet.engines[index].isTraced = isTraced }
     let requests = workload.requests
     var forced: [Int]?
     if case .forced(let endpoints) = routing {
@@ -136,7 +140,8 @@ public struct Fleet: Sendable {
     }
     progress?(1)
     return Result(
-      outcomes: fleet.outcomes, metrics: fleet.engines.map(\.metrics), endMilliseconds: now)
+      outcomes: fleet.outcomes, metrics: fleet.engines.map(\.metrics), endMilliseconds: now,
+      runs: isTraced ? fleet.engines.map(\.runs) : [])
   }
 
   private mutating func prepare(_ workload: Workload) {

@@ -28,6 +28,9 @@ public struct RequestOutcome: Sendable, Hashable {
   public var outputTokens: Int32 = 0
   /// Prompt tokens found in the endpoint's cache.
   public var cachedTokens: Int32 = 0
+  /// Prompt tokens that the gateway took to be cached where it sent the prompt; -1 where it did not
+  /// choose.
+  public var matchedPrefixTokens: Int32 = -1
   /// Arrival, ms.
   public var arrivalMilliseconds = 0.0
   /// Arrival to first token, ms; `nan` without one.

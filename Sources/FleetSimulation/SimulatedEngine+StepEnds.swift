@@ -2,6 +2,9 @@ extension SimulatedEngine {
   /// Ends the run: tokens of the batch, then the prompts that were computed.
   mutating func complete() {
     let batch = decoding.count
+    if isTraced {
+      runs.append(EngineRun(start: runStart, end: runEnd, steps: runSteps, first: composition))
+    }
     let finishedBefore = published.finishedRequests
     stepCount += runSteps
     contextTokens += batch * runSteps

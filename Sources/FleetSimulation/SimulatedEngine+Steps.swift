@@ -78,6 +78,7 @@ extension SimulatedEngine {
     isBusy = batch > 0 || prefills > 0
     guard isBusy else { return }
     runStart = time
+    if isTraced { composition = step }
     let length = stepModel.milliseconds(step) * slowness
     runSteps = 1
     stepGrowth = 0

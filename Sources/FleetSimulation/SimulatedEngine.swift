@@ -158,6 +158,10 @@ public struct SimulatedEngine: Sendable {
   /// Gauges as of the last step's end; usage is added from the run.
   var published = EngineMetrics()
   var publishedHeld = 0
+  /// Whether runs are kept, those that have ended, and what the present one began with.
+  var isTraced = false
+  var runs: [EngineRun] = []
+  var composition = StepComposition()
   /// Events that nobody has taken yet.
   var events: [EngineEvent] = []
 

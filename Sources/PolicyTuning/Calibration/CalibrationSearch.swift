@@ -12,6 +12,18 @@ internal import RoutingRuntime
 struct CalibrationSearch {
   let bench: CalibrationBench
   let classes: AcceleratorClasses
+  /// Per class, what the log has seen.
+  let support: [StepSupport]
+
+  init(bench: CalibrationBench, classes: AcceleratorClasses, rows: Range<Int>) {
+    self.bench = bench
+    self.classes = classes
+    support = classes.engines.indices.map { index in
+      StepSupport(bench.log, rows: rows, tokenBudget: classes.engines[index].tokenBudget) {
+        bench.classOfEndpoint[$0] == index
+      }
+    }
+  }
 
   /// What is uncertain about a class, 95 % half-widths as shares.
   struct HalfWidths {
@@ -31,6 +43,7 @@ struct CalibrationSearch {
         engine.uplinkMilliseconds = min(engine.uplinkMilliseconds, 0.5)
       }
       engine.stepCoefficients = decoupled(engine.stepCoefficients, rows: rows, others: others)
+      engine.stepCoefficients = support[index].sane(engine.stepCoefficients)
       guess.classes.append(ClassGuess(base: engine, source: source))
     }
     return guess
@@ -86,15 +99,57 @@ struct CalibrationSearch {
 
   private static let regressionRounds = 6
 
+  /// What the steps of a simulation lead to, from `start` on, with the token budget that is nearest
+  /// to the log.
+  ///
+  /// The model's own budget stands unless another is clearly nearer.
+  func replayed(from start: FleetGuess) -> FleetGuess {
+    let regression = StepRegression(bench: bench)
+    var first = start
+    for index in first.classes.indices { first.classes[index].source = .replayedSteps }
+    var best = regression.refined(
+      first, support: support, parts: [.prefill], rounds: Self.stepRounds)
+    bench.judge(&best)
+    // Gaps between step ends show decoding best where batches are small, answers where they are not.
+    var both = regression.refined(
+      first, support: support, parts: [.decode, .prefill], rounds: Self.stepRounds)
+    bench.judge(&both)
+    let hasBoth = best.classes.indices.map { both.discrepancies[$0] < best.discrepancies[$0] }
+    for index in best.classes.indices where hasBoth[index] {
+      best.classes[index] = both.classes[index]
+      best.discrepancies[index] = both.discrepancies[index]
+    }
+    for factor in [0.25, 0.5, 2] {
+      var tried = best
+      for index in tried.classes.indices { tried.classes[index].budgetScale = factor }
+      tried = regression.refined(tried, support: support, parts: [.prefill], rounds: 2)
+      bench.judge(&tried)
+      for index in tried.classes.indices
+      where tried.discrepancies[index] < (1 - Self.discreteGain) * best.discrepancies[index] {
+        best.classes[index] = tried.classes[index]
+        best.discrepancies[index] = tried.discrepancies[index]
+      }
+    }
+    return best
+  }
+
+  private static let stepRounds = 5
+
   // MARK: - Search
 
-  /// The nearer of two guesses, class by class.
-  func better(_ first: FleetGuess, _ second: FleetGuess) -> FleetGuess {
-    var result = first
-    for index in first.classes.indices
-    where second.discrepancies[index] < first.discrepancies[index] {
-      result.classes[index] = second.classes[index]
-      result.discrepancies[index] = second.discrepancies[index]
+  /// The nearest of the guesses, class by class; `nil` without any.
+  ///
+  /// What answers say of steps is the coarsest and must be nearer by a tenth.
+  func nearest(_ guesses: [FleetGuess]) -> FleetGuess? {
+    guard var result = guesses.first else { return nil }
+    for guess in guesses.dropFirst() {
+      for index in result.classes.indices
+      where guess.discrepancies[index] * (guess.classes[index].source == .answers ? 1.1 : 1)
+        < result.discrepancies[index]
+      {
+        result.classes[index] = guess.classes[index]
+        result.discrepancies[index] = guess.discrepancies[index]
+      }
     }
     return result
   }
@@ -125,7 +180,9 @@ struct CalibrationSearch {
       }
       bench.judge(&moved)
       for index in guess.classes.indices where isMoving[index] {
-        isMoving[index] = moved.discrepancies[index] < guess.discrepancies[index] - 1e-5
+        let least =
+          parameter.isDiscrete ? Self.discreteGain * guess.discrepancies[index] : 1e-5
+        isMoving[index] = moved.discrepancies[index] < guess.discrepancies[index] - least
         guard isMoving[index] else { continue }
         guess.classes[index] = moved.classes[index]
         guess.discrepancies[index] = moved.discrepancies[index]
@@ -135,6 +192,8 @@ struct CalibrationSearch {
   }
 
   private static let longestWalk = 6
+  /// The share of the discrepancy that a leap must save: where the log cannot tell, none is made.
+  private static let discreteGain = 0.05
 
   private func quickTTFT(_ index: Int) -> Double {
     let log = bench.log
@@ -154,10 +213,11 @@ struct CalibrationSearch {
   ///
   /// Without reported usage the evictions alone must tell, over a wider range.
   func fitCache(_ guess: inout FleetGuess) {
-    if !fitCacheToUsage(&guess) {
-      fitCacheToEvictions(&guess, factors: Self.wideFactors, penalty: 1e-4)
-    }
-    fitCacheToEvictions(&guess, factors: Self.cacheFactors, penalty: Self.departurePenalty)
+    let isKnown = fitCacheToUsage(&guess)
+    if !isKnown { fitCacheToEvictions(&guess, factors: Self.wideFactors, penalty: 1e-4) }
+    fitCacheToEvictions(
+      &guess, factors: Self.cacheFactors,
+      penalty: isKnown ? Self.knownPenalty : Self.departurePenalty)
     bench.judge(&guess)
   }
 
@@ -211,6 +271,8 @@ struct CalibrationSearch {
   private static let wideFactors = [1, 2, 0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015_625]
   private static let cacheFactors = [1, 0.96, 1.04, 0.92, 1.08, 0.85, 1.18, 0.75, 1.35]
   private static let departurePenalty = 0.02
+  /// Where engines report their usage: evictions depend on the order in which requests end, too.
+  private static let knownPenalty = 0.1
 
   /// A cache holds at least the longest request that was answered.
   private var longestRequest: Double {

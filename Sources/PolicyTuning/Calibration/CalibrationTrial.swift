@@ -58,6 +58,14 @@ struct ClassGuess: Sendable {
     return result
   }
 
+  /// Puts new coefficients in the place of the scaled ones.
+  mutating func take(coefficients: [Double], delay: Double) {
+    base.stepCoefficients = coefficients
+    (decodeScale, batchScale, prefillScale) = (1, 1, 1)
+    self.delay = delay
+    base.uplinkMilliseconds = min(max(base.uplinkMilliseconds, 0), delay)
+  }
+
   /// As the simulation runs it.
   func configuration(blockTokens: Int) -> SimulatedEngine.Configuration {
     var engine = base
@@ -125,7 +133,17 @@ struct CalibrationBench: Sendable {
   }
 
   /// What happens under the logged decisions if `guess` is right.
-  func simulate(_ guess: FleetGuess) -> [RequestOutcome] {
+  func simulate(_ guess: FleetGuess, seed: UInt64? = nil) -> [RequestOutcome] {
+    run(guess, seed: seed ?? self.seed, isTraced: false).outcomes
+  }
+
+  /// The same, with what each endpoint's steps computed.
+  func trace(_ guess: FleetGuess) -> (outcomes: [RequestOutcome], runs: [[EngineRun]]) {
+    let result = run(guess, seed: seed, isTraced: true)
+    return (result.outcomes, result.runs)
+  }
+
+  private func run(_ guess: FleetGuess, seed: UInt64, isTraced: Bool) -> Fleet.Result {
     let endpoints = classOfEndpoint.indices.map { index in
       FleetConfiguration.Endpoint(
         name: "\(index)", accelerator: "",
@@ -134,8 +152,8 @@ struct CalibrationBench: Sendable {
     let configuration = FleetConfiguration(
       endpoints: endpoints, router: Router.Configuration(prefixCapacity: 1, requestCapacity: 1),
       scrapeIntervalMilliseconds: scrapeInterval, seed: seed)
-    return Fleet(configuration, policy: .roundRobin).run(workload, routing: .forced(decisions))
-      .outcomes
+    return Fleet(configuration, policy: .roundRobin).run(
+      workload, routing: .forced(decisions), isTraced: isTraced)
   }
 
   /// The comparison of class `index` over `judged` or a part of it.
@@ -148,9 +166,16 @@ struct CalibrationBench: Sendable {
   }
 
   /// Fills in the discrepancies of `guess`.
-  func judge(_ guess: inout FleetGuess) {
-    let outcomes = simulate(guess)
-    guess.discrepancies = guess.classes.indices.map { discrepancy(outcomes, classIndex: $0) }
+  ///
+  /// - Parameter seeds: Simulations to average over, at least 1.
+  func judge(_ guess: inout FleetGuess, seeds: Int = 1) {
+    guess.discrepancies = [Double](repeating: 0, count: guess.classes.count)
+    for offset in 0..<seeds {
+      let outcomes = simulate(guess, seed: seed &+ 7919 &* UInt64(offset))
+      for index in guess.classes.indices {
+        guess.discrepancies[index] += discrepancy(outcomes, classIndex: index) / Double(seeds)
+      }
+    }
   }
 
   /// How far class `classIndex` is from the log: on the whole, and window by window, so that what

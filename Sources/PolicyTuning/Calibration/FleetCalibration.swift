@@ -27,6 +27,8 @@ public struct FleetCalibration: Sendable, Hashable {
     case stepEnds
     /// How long answers took, given the batches and prompts that they met.
     case answers
+    /// Both, given the steps that a simulation of the log says they took.
+    case replayedSteps
   }
 
   /// One endpoint of the log.

@@ -57,23 +57,30 @@ public struct FleetCalibrator: Sendable {
       log: log, rows: start..<rows.upperBound, judged: warm..<rows.upperBound,
       classOfEndpoint: classes.classOfEndpoint, scrapeInterval: interval,
       seed: configuration.seed)
-    let search = CalibrationSearch(bench: bench, classes: classes)
-    var best: FleetGuess?
+    let search = CalibrationSearch(bench: bench, classes: classes, rows: rows)
+    var guesses: [FleetGuess] = []
     for (index, source) in FleetCalibration.Source.allCases.enumerated() {
       var guess = search.initial(source, rows: rows)
       search.fitCache(&guess)
+      if source == .replayedSteps { guess = search.replayed(from: guess) }
       search.refine(&guess, step: 0.08, rounds: 2)
       search.fitCache(&guess)
-      progress?(0.3 * Double(index + 1))
-      best = best.map { search.better($0, guess) } ?? guess
+      progress?(0.25 * Double(index + 1))
+      bench.judge(&guess, seeds: Self.finalSeeds)
+      guesses.append(guess)
     }
-    guard var best else { return classes.emptyCalibration(scrapeInterval: interval) }
+    guard var best = search.nearest(guesses) else {
+      return classes.emptyCalibration(scrapeInterval: interval)
+    }
     search.refine(&best, step: 0.04, rounds: configuration.rounds)
     progress?(0.9)
     let widths = search.halfWidths(best)
     progress?(1)
     return classes.calibration(best, widths: widths, log: log, scrapeInterval: interval)
   }
+
+  /// Simulations that judge what each source led to: the noise of one would decide among them.
+  private static let finalSeeds = 3
 
   /// Snapshots are half an interval old on average.
   private static func scrapeInterval(_ log: TuningLog, rows: Range<Int>) -> Double {

@@ -30,6 +30,12 @@ extension TuningLog {
         Self.originNanoseconds + Int64((request.arrivalMilliseconds * 1e6).rounded())
       row.inputTokens = Int32(clamping: request.promptTokens)
       row.maxTokens = Int32(clamping: request.maximumTokens)
+      if request.ttftObjectiveMilliseconds > 0 {
+        row.targetTTFTMilliseconds = Float(request.ttftObjectiveMilliseconds)
+      }
+      if request.tpotObjectiveMilliseconds > 0 {
+        row.targetTPOTMilliseconds = Float(request.tpotObjectiveMilliseconds)
+      }
       row.waitingRequests = outcome.snapshotWaiting
       row.runningRequests = outcome.snapshotRunning
       row.kvCacheUsage = outcome.snapshotUsage
@@ -39,6 +45,7 @@ extension TuningLog {
       row.cachedTokens = outcome.cachedTokens
       row.ttftMilliseconds = outcome.ttftMilliseconds
       row.e2eMilliseconds = outcome.e2eMilliseconds
+      row.prefixMatchTokens = outcome.matchedPrefixTokens
       row.prefixBlockTokens = Int32(clamping: workload.blockTokens)
       row.prefixBlocks = TextRange(
         start: Int32(clamping: batch.blocks.count),

@@ -41,6 +41,9 @@ public struct TuningLog: Sendable {
     blockTokens = Int(commonest?.key ?? 64)
   }
 
+  /// Requests.
+  public var count: Int { replay.rows.count }
+
   /// The name of endpoint `index`.
   public func endpointName(_ index: Int) -> String { replay.symbols.name(endpoints[index]) ?? "" }
 

@@ -155,7 +155,7 @@ public struct PolicyTuner: Sendable {
   }
 
   /// A gateway whose prefix index holds what an engine's cache holds.
-  static func router(_ calibration: FleetCalibration) -> Router.Configuration {
+  public static func router(_ calibration: FleetCalibration) -> Router.Configuration {
     let blocks = calibration.classes.map(\.engine.kvBlocks).min() ?? 31_250
     return Router.Configuration(prefixCapacity: min(max(blocks, 16), 1_000_000))
   }

@@ -75,7 +75,7 @@ import Testing
       scrapeInterval: 50, seed: 5)
     let search = CalibrationSearch(
       bench: bench,
-      classes: AcceleratorClasses(log, rows: rows, model: Fixtures.model(slowness: 1)))
+      classes: AcceleratorClasses(log, rows: rows, model: Fixtures.model(slowness: 1)), rows: rows)
     var guess = FleetGuess(classes: [ClassGuess(base: truth.engine, source: .stepEnds)])
 
     search.fitCache(&guess)

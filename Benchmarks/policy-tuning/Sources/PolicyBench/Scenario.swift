@@ -1,0 +1,1 @@
+../../../closed-loop/Sources/ClosedLoop/Scenario.swift
