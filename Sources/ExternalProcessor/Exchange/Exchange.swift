@@ -215,8 +215,20 @@ struct Exchange: ~Copyable {
     return [.unchangedHeaders(ofRequest: false)]
   }
 
-  private mutating func responseBody(_ piece: HttpBody) -> [ProcessingResponse] {
-    if let ticket, let sighting = watcher?.consume(piece.body.span) {
+  /// Takes a piece of the response's body, if all that is to be done is to send it on as it is.
+  ///
+  /// - Returns: Whether it was taken; else its message is for ``receive(_:)``.
+  mutating func passResponse(_ piece: Span<UInt8>, endsStream: Bool) -> Bool {
+    guard responseMode == .fullDuplexStreamed, piece.count <= limits.chunkBytes else {
+      return false
+    }
+    if case .refused = phase { return false }
+    watch(piece, endsStream: endsStream)
+    return true
+  }
+
+  private mutating func watch(_ piece: Span<UInt8>, endsStream: Bool) {
+    if let ticket, let sighting = watcher?.consume(piece) {
       var further = sighting.tokens
       if sighting.hasFirstToken {
         picker.firstToken(ticket)
@@ -224,7 +236,11 @@ struct Exchange: ~Copyable {
       }
       if further > 0 { picker.tokens(ticket, count: further) }
     }
-    if piece.endOfStream { finish(.complete) }
+    if endsStream { finish(.complete) }
+  }
+
+  private mutating func responseBody(_ piece: HttpBody) -> [ProcessingResponse] {
+    watch(piece.body.span, endsStream: piece.endOfStream)
     return responseMode == .fullDuplexStreamed
       ? echo(piece.body, endsStream: piece.endOfStream, ofRequest: false)
       : [.unchangedBody(ofRequest: false)]

@@ -100,8 +100,8 @@ final class CallHandler: ChannelDuplexHandler {
       while let message = try reader.next() {
         switch call {
         case .process: try process(message, context)
-        case .healthCheck: try checkHealth(message, context)
-        case .healthWatch: try watchHealth(message, context)
+        case .healthCheck: try checkHealth(Array(buffer: message), context)
+        case .healthWatch: try watchHealth(Array(buffer: message), context)
         case .pending, .ended: return
         }
       }
@@ -127,8 +127,17 @@ final class CallHandler: ChannelDuplexHandler {
 
   // MARK: - Methods
 
-  private func process(_ message: [UInt8], _ context: ChannelHandlerContext) throws {
-    let answers = exchange.receive(try ProcessingRequest(serializedBytes: message))
+  private func process(_ message: ByteBuffer, _ context: ChannelHandlerContext) throws {
+    let bytes = message.readableBytesUInt8Span
+    if let piece = ResponsePiece(bytes),
+      exchange.passResponse(bytes.extracting(piece.bytes), endsStream: piece.endsStream)
+    {
+      var buffer = context.channel.allocator.buffer(capacity: piece.bytes.count + 32)
+      piece.writeEcho(of: message, to: &buffer)
+      return write(buffer, context)
+    }
+    let answers = exchange.receive(
+      try ProcessingRequest(serializedBytes: Array(buffer: message)))
     guard !answers.isEmpty else { return }
     var buffer = context.channel.allocator.buffer(capacity: 0)
     for answer in answers { buffer.writeMessage(try answer.serializedBytes()) }

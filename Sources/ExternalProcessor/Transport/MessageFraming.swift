@@ -25,15 +25,15 @@ struct MessageReader {
     }
   }
 
-  /// The next whole message, if it has arrived.
-  mutating func next() throws(Failure) -> [UInt8]? {
+  /// The next whole message, if it has arrived; shares the stream's memory.
+  mutating func next() throws(Failure) -> ByteBuffer? {
     let start = unread.readerIndex
     guard let flag = unread.getInteger(at: start, as: UInt8.self),
       let length = unread.getInteger(at: start + 1, as: UInt32.self)
     else { return nil }
     guard flag == 0 else { throw .compressed }
     guard length <= Self.maximumBytes else { throw .tooLarge }
-    guard let message = unread.getBytes(at: start + 5, length: Int(length)) else { return nil }
+    guard let message = unread.getSlice(at: start + 5, length: Int(length)) else { return nil }
     unread.moveReaderIndex(forwardBy: 5 + Int(length))
     return message
   }

@@ -98,7 +98,7 @@ final class CallClient: Sendable {
         isEnded = frame.endStream
       case .data(let frame):
         if case .byteBuffer(var bytes) = frame.data { reader.append(&bytes) }
-        while let message = try? reader.next() { messages.append(message) }
+        while let message = try? reader.next() { messages.append(Array(buffer: message)) }
         isEnded = frame.endStream
       default: break
       }
