@@ -24,7 +24,11 @@ enum DatasetSummarizing {
       let start = max(0, range.lowerBound - 4_000)
       predictor.visit(rows: start..<range.upperBound) { index, prediction, row in
         guard index >= range.lowerBound else { return }
-        predicted[index - range.lowerBound] = prediction.ttft.p50
+        // An instrument is read within its range alone: beyond, a first overload would look like a
+        // column gone wrong.
+        if !prediction.isExtrapolating {
+          predicted[index - range.lowerBound] = prediction.ttft.p50
+        }
         inFlight[index - range.lowerBound] =
           row[Int(Feature.queuedRequests.rawValue)] + row[Int(Feature.decodingRequests.rawValue)]
       }
@@ -56,6 +60,10 @@ enum DatasetSummarizing {
     row.waiting = count(logged.waitingRequests)
     row.running = count(logged.runningRequests)
     row.kvCacheUsage = Double(logged.kvCacheUsage)
+    row.snapshotAgeMilliseconds = Double(logged.snapshotAgeMilliseconds)
+    let delay = logged.dispatchedNanoseconds &- logged.receivedNanoseconds
+    // A dispatch that is not logged is taken to be the arrival.
+    if delay > 0 { row.dispatchDelayMilliseconds = Double(delay) * 1e-6 }
     return row
   }
 }

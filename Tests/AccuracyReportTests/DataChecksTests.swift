@@ -24,6 +24,8 @@ private struct SyntheticNight {
       row.running = max(0, row.replayedInFlight - (2 * random.uniform()).rounded())
       row.waiting = (3 * random.uniform()).rounded()
       row.kvCacheUsage = 0.05 * row.replayedInFlight
+      row.snapshotAgeMilliseconds = 50 * random.uniform()
+      row.dispatchDelayMilliseconds = 2 * random.uniform()
       row.championTTFTMilliseconds = 20 + 0.03 * row.inputTokens + 20 * row.replayedInFlight
       row.ttftMilliseconds = row.championTTFTMilliseconds * exp(0.3 * random.normal())
       let tpot = (8 + 0.2 * row.replayedInFlight) * exp(0.1 * random.normal())
@@ -117,6 +119,55 @@ private struct SyntheticNight {
       codes { rows in
         for row in rows.indices { rows[row].prefixMatchTokens = rows[row].ttftMilliseconds }
       } == ["label-leak"])
+  }
+
+  @Test func aLeakThatIsClippedToThePromptIsCaught() {
+    #expect(
+      codes { rows in
+        for row in rows.indices {
+          // Half of the prompts are shorter than their TTFT in milliseconds.
+          rows[row].inputTokens = 50 + Double(row % 7) * 30
+          rows[row].prefixMatchTokens = min(
+            rows[row].ttftMilliseconds.rounded(), rows[row].inputTokens)
+        }
+      }.contains("label-leak"))
+  }
+
+  @Test func aLeakThatIsBentOrCappedIsCaught() {
+    #expect(
+      codes { rows in
+        for row in rows.indices {
+          rows[row].snapshotAgeMilliseconds = rows[row].ttftMilliseconds.squareRoot()
+        }
+      } == ["label-leak"])
+    #expect(
+      codes { rows in
+        for row in rows.indices {
+          rows[row].running = min(150, (rows[row].ttftMilliseconds * 0.8).rounded())
+        }
+      }.contains("label-leak"))
+  }
+
+  @Test func aDispatchAtTheFirstTokenIsCaught() {
+    #expect(
+      codes { rows in
+        for row in rows.indices {
+          rows[row].dispatchDelayMilliseconds = rows[row].ttftMilliseconds
+        }
+      } == ["label-leak"])
+  }
+
+  @Test func theSampleDoesNotDependOnTheOrder() {
+    var forward = DatasetSummary.Builder()
+    var backward = DatasetSummary.Builder()
+    let rows = SyntheticNight(day: 0, seed: 4, count: 20_000).rows
+    rows.forEach { forward.add($0) }
+    rows.reversed().forEach { backward.add($0) }
+    for (name, one) in forward.build().outcomeCorrelations {
+      let other = backward.build().outcomeCorrelations[name]
+      #expect(abs(one.ttft - (other?.ttft ?? 9)) < 1e-9, "\(name)")
+    }
+    #expect(OutcomeSample.ranks([5, 1, 5, 9]) == [1.5, 0, 1.5, 3])
   }
 
   @Test func duplicatedRowsAreCaught() {
@@ -264,6 +315,35 @@ private struct SyntheticNight {
     for value in 1...10_000 { sketch.add(Double(value)) }
     #expect(abs(sketch.quantile(0.5) / 5_000 - 1) < 0.03)
     #expect(abs(sketch.quantile(0.99) / 9_900 - 1) < 0.03)
+  }
+
+  @Test func spreadsAreThoseOfTheBulk() {
+    var sketch = RatioSketch()
+    var random = SeededGenerator(seed: 6)
+    for _ in 0..<20_000 { sketch.add(exp(0.1 * random.normal())) }
+    #expect(abs(sketch.logSpread - 0.1) < 0.005)
+    // Three in a hundred stall for an hour.
+    for _ in 0..<600 { sketch.add(3e5) }
+    #expect(abs(sketch.logSpread - 0.1) < 0.02)
+  }
+
+  @Test func aFewStallsOnOneEndpointAreNotAnotherEndpointsRows() {
+    #expect(
+      codes { rows in
+        for row in rows.indices where rows[row].endpoint == "pod-1" && row % 40 == 0 {
+          rows[row].ttftMilliseconds *= 200
+          rows[row].e2eMilliseconds += 200 * rows[row].ttftMilliseconds
+        }
+      }.isEmpty)
+  }
+
+  @Test func rowsOfTwoMachinesUnderOneNameAreCaught() {
+    #expect(
+      codes { rows in
+        for row in rows.indices where rows[row].endpoint == "pod-1" && row % 3 == 0 {
+          rows[row].ttftMilliseconds *= 60
+        }
+      }.contains("endpoint-mismatch"))
   }
 
   @Test func repeatsAreFoundInBoundedMemory() {

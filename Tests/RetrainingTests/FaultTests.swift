@@ -9,6 +9,10 @@ import Testing
 enum Fault: String, CaseIterable, Sendable {
   case clockSkew, unitChange, labelLeak, duplicatedRows, shiftedColumn, droppedTimeouts, staleFile
   case endpointRelabelled, nanBlock, swappedTTFTAndE2E, truncatedDay, wrongModelsLog
+  case clippedLeak, snapshotLeak, lateDispatch
+
+  /// Columns that hold the outcome, in ways that hide it.
+  static let leaks: [Fault] = [.clippedLeak, .snapshotLeak, .lateDispatch]
 
   /// The spoiled night.
   func spoil(_ nights: Nights) -> [Nights.Row] {
@@ -62,6 +66,20 @@ enum Fault: String, CaseIterable, Sendable {
           "e2e_ms": Nights.number($0, "e2e_ms") * 4,
         ]) { $1 }
       }
+    case .clippedLeak:
+      return night.map {
+        let leaked = min(Nights.number($0, "ttft_ms"), Nights.number($0, "input_tokens"))
+        return $0.merging(["prefix_match_tokens": Int(leaked)]) { $1 }
+      }
+    case .snapshotLeak:
+      return night.map {
+        $0.merging(["snapshot_age_ms": Nights.number($0, "ttft_ms")]) { $1 }
+      }
+    case .lateDispatch:
+      return night.map {
+        let delay = Int64(Nights.number($0, "ttft_ms") * 1e6)
+        return $0.merging(["dispatched_unix_ns": Nights.received($0) + delay]) { $1 }
+      }
     }
   }
 
@@ -74,12 +92,20 @@ enum Fault: String, CaseIterable, Sendable {
 }
 
 @Suite(.serialized) struct FaultTests {
-  /// The first night, retrained once and copied for each fault.
+  private typealias FirstNight = (nights: Nights, folder: TemporaryFolder)
+
+  /// A first night, retrained once and copied for each fault.
   ///
   /// Never changed once made, and the suite runs one test at a time.
-  nonisolated(unsafe) private static let firstNight = Result {
-    () throws -> (nights: Nights, folder: TemporaryFolder) in
-    let nights = try Nights()
+  nonisolated(unsafe) private static let modelled = Result {
+    try firstNight(Nights())
+  }
+  /// The same of the real engines' log.
+  nonisolated(unsafe) private static let real = Result {
+    try firstNight(Nights(rows: 3_600, file: "vllm-agentic.jsonl.zst"))
+  }
+
+  private static func firstNight(_ nights: Nights) throws -> FirstNight {
     let folder = try TemporaryFolder()
     let log = folder.file("night-1.jsonl")
     try Nights.write(nights.first, to: log)
@@ -92,9 +118,10 @@ enum Fault: String, CaseIterable, Sendable {
   }
 
   private func secondNight(
+    _ first: Result<FirstNight, any Error> = modelled,
     _ rows: (Nights) -> [Nights.Row], text: (Int, String) -> String = { $1 }
   ) throws -> (RetrainResult, champion: String?, before: String?) {
-    let first = try Self.firstNight.get()
+    let first = try first.get()
     let folder = try TemporaryFolder()
     let copy = folder.file("workspace")
     try FileManager.default.copyItem(at: first.folder.file("workspace"), to: copy)
@@ -108,14 +135,23 @@ enum Fault: String, CaseIterable, Sendable {
   }
 
   @Test func aCleanSecondNightIsNotRefused() throws {
-    let (result, _, _) = try secondNight { $0.second }
-    #expect(result.outcome != .dataRefused, "\(result.reasons)")
+    for night in [Self.modelled, Self.real] {
+      let (result, _, _) = try secondNight(night, { $0.second })
+      #expect(result.outcome != .dataRefused, "\(result.reasons)")
+    }
+  }
+
+  @Test(arguments: Fault.leaks) func leaksOnTheRealLogAreNamed(fault: Fault) throws {
+    let (result, champion, before) = try secondNight(Self.real, fault.spoil)
+    #expect(result.outcome == .dataRefused)
+    #expect(champion == before)
+    #expect(result.reasons.contains { $0.contains("filled in after the response") })
   }
 
   @Test(arguments: Fault.allCases) func everyFaultLeavesTheChampionAndSaysWhy(fault: Fault) throws {
     do {
       let (result, champion, before) = try secondNight(
-        fault.spoil, text: { fault.spoil(line: $1, at: $0) })
+        Self.modelled, fault.spoil, text: { fault.spoil(line: $1, at: $0) })
       #expect(result.outcome != .promoted, "\(fault) was promoted")
       #expect(champion == before)
       let reason = try #require(result.reasons.first)

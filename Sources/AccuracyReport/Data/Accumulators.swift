@@ -90,10 +90,22 @@ struct PairMoments {
   }
 
   var meanDifference: Double { count > 0 ? x - y : .nan }
+}
 
-  /// The standard deviation of x − y.
-  var differenceSpread: Double {
-    count > 1 ? max(0, (xx + yy - 2 * xy) / Double(count - 1)).squareRoot() : .nan
+/// How far ratios scatter, in bins of half a per cent.
+struct RatioSketch {
+  private var sketch = LogSketch()
+
+  /// A ratio's eighth power fills the sketch's range eight times as finely.
+  private static let power = 8.0
+
+  mutating func add(_ ratio: Double) { sketch.add(pow(ratio, Self.power)) }
+
+  /// The standard deviation of a normal variable with the same 5th and 95th percentiles as the
+  /// logarithm of the ratios; `nan` for fewer than two.
+  var logSpread: Double {
+    guard sketch.count > 1 else { return .nan }
+    return log(sketch.quantile(0.95) / sketch.quantile(0.05)) / (2 * 1.644854 * Self.power)
   }
 }
 

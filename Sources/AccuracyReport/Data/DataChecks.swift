@@ -122,6 +122,15 @@ public struct DataChecks: Sendable {
           "In \(Text.percent(shares.inconsistentTPOT)) of the rows tpot_ms is not (e2e_ms − "
             + "ttft_ms) / (output_tokens − 1): a column is shifted or in another unit."))
     }
+    let late = shares.dispatchedAtFirstToken ?? 0
+    if late > 0.2 {
+      findings.append(
+        finding(
+          "label-leak", .block, late, 0.2,
+          "In \(Text.percent(late)) of the rows dispatched_unix_ns lies at the first token or after "
+            + "it: it was filled in after the response. Log the moment of the dispatch, or leave the "
+            + "column out."))
+    }
     let bad = Double(new.quarantinedCount) / Double(new.quarantinedCount + new.rowCount)
     for (share, what) in [
       (bad, "of the lines were quarantined at ingest"),

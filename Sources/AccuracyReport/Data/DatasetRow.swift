@@ -32,6 +32,10 @@ public struct DatasetRow: Sendable {
   public var running = Double.nan
   /// The engine's KV-cache usage at dispatch, 0…1.
   public var kvCacheUsage = Double.nan
+  /// How old the engine's snapshot was at dispatch, milliseconds.
+  public var snapshotAgeMilliseconds = Double.nan
+  /// Arrival to dispatch, milliseconds; `nan` where the log does not say.
+  public var dispatchDelayMilliseconds = Double.nan
   /// Requests that the replayed log has open on the endpoint at dispatch.
   public var replayedInFlight = Double.nan
   /// The champion's median TTFT prediction, milliseconds.
@@ -60,6 +64,16 @@ public struct DatasetRow: Sendable {
     case .waiting: waiting
     case .running: running
     case .kvCacheUsage: kvCacheUsage
+    case .snapshotAge: snapshotAgeMilliseconds
+    }
+  }
+
+  /// Where a value of `column` would be cut off; `nan` when nothing bounds it.
+  func ceiling(_ column: DatasetColumn) -> Double {
+    switch column {
+    case .prefixMatchTokens, .cachedTokens: inputTokens
+    case .kvCacheUsage: 1
+    default: .nan
     }
   }
 }
@@ -86,10 +100,12 @@ public enum DatasetColumn: String, Sendable, Codable, CaseIterable {
   case running
   /// The engine's KV-cache usage, 0…1.
   case kvCacheUsage
+  /// The age of the engine's snapshot, milliseconds.
+  case snapshotAge
 
   /// Columns that a gateway writes before the outcome is known.
   static let knownAtDispatch: [DatasetColumn] = [
-    .inputTokens, .prefixMatchTokens, .waiting, .running, .kvCacheUsage,
+    .inputTokens, .prefixMatchTokens, .waiting, .running, .kvCacheUsage, .snapshotAge,
   ]
 
   /// The name of the column in the request log.
@@ -105,6 +121,7 @@ public enum DatasetColumn: String, Sendable, Codable, CaseIterable {
     case .waiting: "waiting"
     case .running: "running"
     case .kvCacheUsage: "kv_usage"
+    case .snapshotAge: "snapshot_age_ms"
     }
   }
 }

@@ -111,7 +111,8 @@ public struct ResidualSummary: Sendable, Codable, Equatable {
   public var count = 0
   /// Geometric mean of actual / predicted.
   public var ratio = Double.nan
-  /// Standard deviation of the logarithm of actual / predicted.
+  /// Spread of the logarithm of actual / predicted, as a standard deviation: from the 5th to the 95th
+  /// percentile, so that a few stalled requests do not count.
   public var logSpread = Double.nan
   /// Correlation of the logarithms of actual and predicted.
   public var correlation = Double.nan
@@ -131,9 +132,12 @@ public struct OddityShares: Sendable, Codable, Equatable {
   public var repeatedContent = 0.0
   /// A logged TPOT that is not (E2E − TTFT) / (output tokens − 1), by more than 10 %.
   public var inconsistentTPOT = 0.0
+  /// A dispatch that is logged with, or after, the first token, of the rows that log it; nil in
+  /// summaries written before it was looked at.
+  public var dispatchedAtFirstToken: Double?
 }
 
-/// The largest correlation, of values or of their logarithms, with each outcome.
+/// The largest correlation, of values, their logarithms or their ranks, with each outcome.
 public struct OutcomeCorrelation: Sendable, Codable, Equatable {
   /// With TTFT.
   public var ttft: Double

@@ -12,7 +12,7 @@ extension DatasetSummary {
     private var exact = RepeatCounter()
     private var content = RepeatCounter()
     private var counts = OddityCounts()
-    private var correlations = DatasetColumn.knownAtDispatch.map { _ in OutcomeMoments() }
+    private var sample = OutcomeSample()
 
     /// - Parameter previous: What the champion learned from; tells which rows are new.
     public init(previous: DatasetSummary? = nil) {
@@ -36,10 +36,6 @@ extension DatasetSummary {
       counts.add(row)
       addMinute(row)
       addHashes(row)
-      let outcomes = (row.ttftMilliseconds, row.e2eMilliseconds, row.tpotMilliseconds)
-      for (index, column) in DatasetColumn.knownAtDispatch.enumerated() {
-        correlations[index].add(row.value(column), outcomes)
-      }
     }
 
     private mutating func addMinute(_ row: DatasetRow) {
@@ -62,6 +58,7 @@ extension DatasetSummary {
       content.add(hash.value)
       hash.combine(UInt64(bitPattern: row.receivedNanoseconds))
       exact.add(hash.value)
+      sample.add(row, hash: hash.value)
     }
 
     /// The summary of every row so far.
@@ -75,9 +72,7 @@ extension DatasetSummary {
       built.shares = counts.shares(rows: summary.rowCount)
       built.shares.duplicated = exact.share
       built.shares.repeatedContent = content.share
-      for (index, column) in DatasetColumn.knownAtDispatch.enumerated() {
-        built.outcomeCorrelations[column.rawValue] = correlations[index].correlation
-      }
+      built.outcomeCorrelations = sample.correlations()
       (built.slots, built.largestGapSeconds) = slotted()
       return built
     }
@@ -117,6 +112,7 @@ private struct GroupAccumulator: Sendable {
   private var accelerators: [String: Int] = [:]
   private var sketches = DatasetColumn.allCases.map { _ in LogSketch() }
   private var residuals = PairMoments()
+  private var spread = RatioSketch()
   private var engineTotal = 0.0
   private var replayTotal = 0.0
 
@@ -130,6 +126,7 @@ private struct GroupAccumulator: Sendable {
     }
     if row.ttftMilliseconds > 0, row.championTTFTMilliseconds > 0 {
       residuals.add(log(row.ttftMilliseconds), log(row.championTTFTMilliseconds))
+      spread.add(row.ttftMilliseconds / row.championTTFTMilliseconds)
     }
     let engine = row.waiting + row.running
     if engine.isFinite, row.replayedInFlight.isFinite {
@@ -148,27 +145,9 @@ private struct GroupAccumulator: Sendable {
       columns: columns,
       residual: ResidualSummary(
         count: residuals.count, ratio: exp(residuals.meanDifference),
-        logSpread: residuals.differenceSpread,
+        logSpread: spread.logSpread,
         correlation: residuals.count > 1 ? residuals.correlation : .nan),
       engineOverReplay: replayTotal > 0 ? engineTotal / replayTotal : .nan)
-  }
-}
-
-/// How one column moves with the three outcomes.
-private struct OutcomeMoments: Sendable {
-  private var values = [PairMoments(), PairMoments(), PairMoments()]
-  private var logarithms = [PairMoments(), PairMoments(), PairMoments()]
-
-  mutating func add(_ value: Double, _ outcomes: (Double, Double, Double)) {
-    for (index, outcome) in [outcomes.0, outcomes.1, outcomes.2].enumerated() {
-      values[index].add(value, outcome)
-      if value >= 0, outcome >= 0 { logarithms[index].add(log1p(value), log1p(outcome)) }
-    }
-  }
-
-  var correlation: OutcomeCorrelation {
-    let largest = zip(values, logarithms).map { max(abs($0.correlation), abs($1.correlation)) }
-    return OutcomeCorrelation(ttft: largest[0], e2e: largest[1], tpot: largest[2])
   }
 }
 
@@ -177,6 +156,8 @@ private struct OddityCounts: Sendable {
   private var equal = 0
   private var unusable = 0
   private var inconsistent = 0
+  private var late = 0
+  private var dispatched = 0
 
   mutating func add(_ row: DatasetRow) {
     let (ttft, e2e) = (row.ttftMilliseconds, row.e2eMilliseconds)
@@ -185,6 +166,12 @@ private struct OddityCounts: Sendable {
     }
     if ttft > e2e { above += 1 }
     if ttft == e2e, row.outputTokens > 1 { equal += 1 }
+    let delay = row.dispatchDelayMilliseconds
+    if delay.isFinite, ttft > 0 {
+      dispatched += 1
+      // Within 2 %, or later: the engine would have answered at once.
+      if delay > 0.98 * ttft { late += 1 }
+    }
     let (logged, derived) = (row.loggedTPOTMilliseconds, row.tpotMilliseconds)
     if logged.isFinite, derived.isFinite, abs(logged - derived) > 0.1 * abs(derived) + 0.05 {
       inconsistent += 1
@@ -195,6 +182,7 @@ private struct OddityCounts: Sendable {
     func share(_ count: Int) -> Double { rows > 0 ? Double(count) / Double(rows) : 0 }
     return OddityShares(
       ttftAboveE2E: share(above), ttftEqualsE2E: share(equal), unusableLatency: share(unusable),
-      inconsistentTPOT: share(inconsistent))
+      inconsistentTPOT: share(inconsistent),
+      dispatchedAtFirstToken: dispatched >= 100 ? Double(late) / Double(dispatched) : 0)
   }
 }
