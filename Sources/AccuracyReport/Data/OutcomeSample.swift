@@ -82,11 +82,12 @@ struct OutcomeSample: Sendable {
       for (left, right) in zip(a, b) { moments.add(left, right) }
       return abs(moments.correlation)
     }
-    var best = max(correlation(x, y), correlation(ranks(x), ranks(y)))
+    var best = correlation(x, y)
     if x.allSatisfy({ $0 >= 0 }), y.allSatisfy({ $0 >= 0 }) {
       best = max(best, correlation(x.map { log1p($0) }, y.map { log1p($0) }))
     }
-    return best
+    // Sorting is dear, and what follows an outcome bent also follows it roughly.
+    return best > 0.5 ? max(best, correlation(ranks(x), ranks(y))) : best
   }
 
   /// Positions in ascending order; equal values share their mean position.
