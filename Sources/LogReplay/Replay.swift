@@ -51,7 +51,8 @@ public struct ReplayedPool: Sendable {
 
 /// Drives the runtime's own state machine from a log.
 ///
-/// Each gateway replica has a state machine of its own, since it sees only its own requests.
+/// Each gateway replica has a state machine of its own, since it sees only its own requests. It knows
+/// its endpoints from the start, as a live one does; one that is first used late in the log joins then.
 /// Events run in time order; where times tie, a dispatch comes before an outcome, so that a
 /// prediction never knows what was learned at the very moment of its dispatch.
 public struct Replay: Sendable {
@@ -86,6 +87,10 @@ public struct Replay: Sendable {
     _ range: Range<Int>, observer: inout some ReplayObserver
   ) -> [ReplayedPool] {
     var state = State(range)
+    for route in log.routes(knownAt: range.lowerBound) where !range.isEmpty {
+      let pool = poolIndex(route.gateway, in: &state)
+      _ = endpointIndex(log.rows[route.first], in: &state.pools[pool])
+    }
     for index in range {
       let time = log.dispatchTime(index)
       while let event = state.outcomes.first, event.time < time {
@@ -120,13 +125,7 @@ public struct Replay: Sendable {
     _ index: Int, at time: Double, in state: inout State, observer: inout some ReplayObserver
   ) {
     let row = log.rows[index]
-    let pool: Int
-    if let known = state.pools.firstIndex(where: { $0.gateway == row.gateway }) {
-      pool = known
-    } else {
-      pool = state.pools.count
-      state.pools.append(ReplayedPool(gateway: row.gateway, predictor: predictor))
-    }
+    let pool = poolIndex(row.gateway, in: &state)
     let endpoint = endpointIndex(row, in: &state.pools[pool])
     if let snapshot = row.snapshot(at: time) {
       state.pools[pool].state.observe(snapshot, on: endpoint)
@@ -141,6 +140,12 @@ public struct Replay: Sendable {
       state.outcomes.insert(Outcome(time: max(first, time), row: index, isEnd: false))
     }
     state.outcomes.insert(Outcome(time: end, row: index, isEnd: true))
+  }
+
+  private func poolIndex(_ gateway: Symbol, in state: inout State) -> Int {
+    if let known = state.pools.firstIndex(where: { $0.gateway == gateway }) { return known }
+    state.pools.append(ReplayedPool(gateway: gateway, predictor: predictor))
+    return state.pools.count - 1
   }
 
   private func endpointIndex(_ row: LoggedRequest, in pool: inout ReplayedPool) -> Int {

@@ -8,6 +8,18 @@ public struct ReplayLog: Sendable {
   public let symbols: SymbolTable
   /// The clock reading that counts as 0 ms.
   public let originNanoseconds: Int64
+  /// Who sent to whom, and from when to when, by first dispatch.
+  let routes: [Route]
+
+  /// One gateway's use of one endpoint.
+  struct Route: Sendable, Equatable {
+    let gateway: Symbol
+    let endpoint: Symbol
+    /// The first row that was sent there.
+    let first: Int
+    /// The last one.
+    var last: Int
+  }
 
   /// Sorts `rows` by dispatch; rows without a dispatch time were dispatched on arrival.
   ///
@@ -19,6 +31,7 @@ public struct ReplayLog: Sendable {
     }
     let isSorted = zip(rows, rows.dropFirst()).allSatisfy { !Self.isBefore($1, $0) }
     if !isSorted { rows.sort(by: Self.isBefore) }
+    routes = Self.routes(of: rows)
     self.rows = rows
     self.symbols = symbols
     originNanoseconds = rows.map(\.receivedNanoseconds).min() ?? 0
@@ -31,6 +44,35 @@ public struct ReplayLog: Sendable {
     }
     if left.identityHigh != right.identityHigh { return left.identityHigh < right.identityHigh }
     return left.identityLow < right.identityLow
+  }
+
+  private static func routes(of rows: [LoggedRequest]) -> [Route] {
+    var routes: [Route] = []
+    var known: [UInt64: Int] = [:]
+    for (index, row) in rows.enumerated() {
+      let key =
+        UInt64(UInt32(bitPattern: row.gateway.index)) << 32
+        | UInt64(UInt32(bitPattern: row.endpoint.index))
+      if let route = known[key] {
+        routes[route].last = index
+      } else {
+        known[key] = routes.count
+        routes.append(
+          Route(gateway: row.gateway, endpoint: row.endpoint, first: index, last: index))
+      }
+    }
+    return routes
+  }
+
+  /// Rows within which an endpoint that is there is used; one that comes later was added then.
+  static let introductionRows = 2_000
+
+  /// What the gateways know when row `start` is about to be dispatched, as a live one knows its
+  /// endpoints before it uses them.
+  ///
+  /// Those that are used later and were used before, or soon.
+  func routes(knownAt start: Int) -> [Route] {
+    routes.filter { $0.first < start + Self.introductionRows && $0.last >= start }
   }
 
   /// `nanoseconds` on the replay's clock, ms.

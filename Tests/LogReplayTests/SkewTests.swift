@@ -1,10 +1,11 @@
 import CoefficientFile
-import LogReplay
 import RequestLog
 import RoutingRuntime
 import RuntimeTestSupport
 import TestSupport
 import Testing
+
+@testable import LogReplay
 
 /// A gateway that lived through a log's events saw what the log's replay sees.
 @Suite struct SkewTests {
@@ -34,6 +35,22 @@ import Testing
       }
     }
   }
+
+  /// Where a replay starts in the middle, endpoints used before and after are known, and no others.
+  @Test func aReplayKnowsTheEndpointsOfItsTime() {
+    var (rows, symbols) = SyntheticLog.make(seed: 3, count: 9_000)
+    let (gone, late) = (symbols.intern("gone"), symbols.intern("late"))
+    for index in 0..<200 { rows[10 * index].endpoint = gone }
+    for index in 800..<900 { rows[10 * index].endpoint = late }
+    let log = ReplayLog(rows: rows, symbols: symbols)
+    func known(_ start: Int) -> Set<String> {
+      Set(log.routes(knownAt: start).compactMap { symbols.name($0.endpoint) })
+    }
+    #expect(known(0) == ["e0", "e1", "e2", "gone"])
+    #expect(known(3_000) == ["e0", "e1", "e2"])
+    #expect(known(7_000) == ["e0", "e1", "e2", "late"])
+    #expect(log.routes(knownAt: 9_000).isEmpty)
+  }
 }
 
 /// A gateway that lives through events one by one, and asks about every endpoint at odd times.
@@ -57,6 +74,8 @@ private struct LiveGateway {
   }
 
   mutating func live(through log: ReplayLog) {
+    // Its configuration names the endpoints, in an order of its own.
+    for row in log.rows.reversed() { add(row, of: log) }
     var events: [(time: Double, kind: Event, row: Int)] = []
     for index in log.rows.indices {
       let dispatch = log.dispatchTime(index)
@@ -89,19 +108,22 @@ private struct LiveGateway {
     }
   }
 
+  /// The endpoint of `row`; a new one when it is not known yet.
+  @discardableResult
+  private mutating func add(_ row: LoggedRequest, of log: ReplayLog) -> Int {
+    if let known = indexOfSymbol[row.endpoint] { return known }
+    let endpoint = pool.addEndpoint(
+      named: log.symbols.name(row.endpoint) ?? "",
+      accelerator: log.symbols.name(row.accelerator) ?? "", engine: fallback)
+    indexOfSymbol[row.endpoint] = endpoint
+    return endpoint
+  }
+
   private mutating func dispatch(
     _ index: Int, of log: ReplayLog, at time: Double
   ) -> EndpointPool.Handle {
     let row = log.rows[index]
-    let endpoint: Int
-    if let known = indexOfSymbol[row.endpoint] {
-      endpoint = known
-    } else {
-      endpoint = pool.addEndpoint(
-        named: log.symbols.name(row.endpoint) ?? "",
-        accelerator: log.symbols.name(row.accelerator) ?? "", engine: fallback)
-      indexOfSymbol[row.endpoint] = endpoint
-    }
+    let endpoint = add(row, of: log)
     if row.waitingRequests >= 0 || row.runningRequests >= 0 {
       pool.observe(
         EngineSnapshot(
