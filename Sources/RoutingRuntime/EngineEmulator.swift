@@ -19,6 +19,9 @@ public struct EngineEmulator: Sendable {
     var remainingTokens: Double
     var takenTokens: Double
     var maximumTokens: Double
+
+    /// What will be left of it after the running step.
+    var untakenTokens: Double { remainingTokens - takenTokens }
   }
 
   /// A request that is past its prompt.

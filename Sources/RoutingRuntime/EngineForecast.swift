@@ -37,19 +37,33 @@ struct QueueForecast: Sendable {
   var steps = 0.0
 }
 
+extension QueueForecast {
+  /// On an engine without a queue and with room, the next step.
+  @inline(always)
+  fileprivate init(nextStepOf engine: EngineEmulator, at arrival: Double) {
+    let batch = engine.decodingRequests
+    start = engine.isBusy ? engine.expectedStepEnd(at: arrival) : arrival
+    steps = engine.isBusy ? 1 : 0
+    step.decodingRequests = batch
+    step.contextTokens = engine.contextTokens + (engine.isBusy ? batch : 0)
+    step.otherDecodingRequests = engine.otherDecodingRequests
+    budget = max(engine.tokenBudget - batch, 1)
+  }
+}
+
 /// Forecasts prompts on an ``EngineEmulator``; holds the buffers that doing so needs.
 public struct EngineForecaster: Sendable {
   private(set) var cached = QueueForecast()
   /// The step counts at which running requests end, where known, relative to now.
   private var endings: [Double] = []
-  private var remaining: [Double] = []
+  /// The least of them.
+  private var earliestEnding = Double.infinity
   /// The summed step features of the last forecast, for calibration; `nil` in serving.
   public var features: [Double]?
 
   /// A forecaster for engines of up to `capacity` requests without allocation.
   public init(capacity: Int = 512) {
     endings.reserveCapacity(2 * capacity)
-    remaining.reserveCapacity(2 * capacity)
   }
 
   /// Forgets what is kept of the last forecast: the engine is another.
@@ -120,18 +134,9 @@ public struct EngineForecaster: Sendable {
   private mutating func queue(
     _ engine: EngineEmulator, arrival: Double, meanOutputTokens: Double
   ) -> QueueForecast {
-    var forecast = QueueForecast()
-    if engine.hasRoom, features == nil {
-      forecast.start = engine.isBusy ? engine.expectedStepEnd(at: arrival) : arrival
-      forecast.steps = engine.isBusy ? 1 : 0
-      forecast.step.decodingRequests = engine.decodingRequests
-      forecast.step.contextTokens =
-        engine.contextTokens + (engine.isBusy ? engine.decodingRequests : 0)
-      forecast.step.otherDecodingRequests = engine.otherDecodingRequests
-      forecast.budget = max(engine.tokenBudget - engine.decodingRequests, 1)
-      return forecast
-    }
+    if engine.hasRoom, features == nil { return QueueForecast(nextStepOf: engine, at: arrival) }
     if features != nil { features = [Double](repeating: 0, count: StepFeature.count) }
+    var forecast = QueueForecast()
     var batch = engine.decodingRequests
     var context = engine.contextTokens
     loadQueue(engine, into: &forecast)
@@ -149,45 +154,23 @@ public struct EngineForecaster: Sendable {
     loadEndings(engine, meanOutputTokens: meanOutputTokens)
     batch -= dropEndings(by: forecast.steps)
 
-    var head = 0
+    var line = WaitingLine(engine)
     var guardCount = 0
     while true {
       guardCount += 1
-      var step = StepComposition()
-      step.decodingRequests = batch
-      step.contextTokens = context
-      step.otherDecodingRequests = engine.otherDecodingRequests
-      var budget = engine.tokenBudget - batch
-      var slots = engine.maximumSequences - batch
-      let first = head
-      var finished = 0.0
-      var finishedTokens = 0.0
-      let offset = engine.queue.count - remaining.count
-      while head < remaining.count, budget > 0, slots > 0 {
-        let taken = min(remaining[head], budget)
-        if taken > 0 {
-          let prompt = engine.queue[offset + head]
-          step.prefillTokens += taken
-          step.attention += taken * (prompt.promptTokens - remaining[head] + taken / 2) * 1e-6
-          remaining[head] -= taken
-          budget -= taken
-          slots -= 1
-          if remaining[head] > 0 { break }
-          finished += 1
-          finishedTokens += prompt.promptTokens
-          endings.append(
-            forecast.steps + 1 + ending(prompt.maximumTokens, meanOutputTokens, endings.count))
-        }
-        head += 1
-      }
-      if (head == remaining.count && budget > 0 && slots > 0) || guardCount > 2000 {
+      let before = line.head
+      let filled = fill(
+        engine, &line, batch: batch, context: context, stepsBefore: forecast.steps,
+        meanOutputTokens: meanOutputTokens)
+      var step = filled.step
+      if filled.hasRoom || guardCount > 2000 {
         forecast.step = step
-        forecast.budget = max(budget, 1)
-        forecast.finishedPrompts = finished
-        forecast.finishedPromptTokens = finishedTokens
+        forecast.budget = filled.budget
+        forecast.finishedPrompts = filled.finished
+        forecast.finishedPromptTokens = filled.finishedTokens
         return forecast
       }
-      if step.prefillTokens <= 0, head == first {
+      if step.prefillTokens <= 0, line.head == before {
         // No slot is free: decode until a request ends.
         let steps = max(1, nextEnding() - forecast.steps)
         step.contextTokens += batch * (steps - 1) / 2
@@ -201,11 +184,75 @@ public struct EngineForecaster: Sendable {
         forecast.start += engine.stepModel.milliseconds(step) * engine.slowness
         forecast.steps += 1
         addFeatures(step, steps: 1)
-        context += batch + finishedTokens
-        batch += finished
+        context += batch + filled.finishedTokens
+        batch += filled.finished
       }
       batch = max(0, batch - dropEndings(by: forecast.steps))
     }
+  }
+
+  /// The queued prompts that no step has taken yet: only the first of them may be taken in part.
+  private struct WaitingLine {
+    var head: Int
+    /// The tokens of the first that are not computed.
+    var left: Double
+
+    @inline(always)
+    init(_ engine: EngineEmulator) {
+      head = engine.queueHead
+      left = 0
+      if head < engine.queue.count { left = engine.queue[head].untakenTokens }
+    }
+
+    @inline(always)
+    mutating func advance(_ engine: EngineEmulator) {
+      head += 1
+      if head < engine.queue.count { left = engine.queue[head].untakenTokens }
+    }
+  }
+
+  /// A step with all the prompts that fit into it.
+  private struct FilledStep {
+    var step = StepComposition()
+    var finished = 0.0
+    var finishedTokens = 0.0
+    /// What is left for a further prompt, at least 1.
+    var budget = 1.0
+    var hasRoom = false
+  }
+
+  @inline(always)
+  private mutating func fill(
+    _ engine: EngineEmulator, _ line: inout WaitingLine, batch: Double, context: Double,
+    stepsBefore: Double, meanOutputTokens: Double
+  ) -> FilledStep {
+    var filled = FilledStep()
+    filled.step.decodingRequests = batch
+    filled.step.contextTokens = context
+    filled.step.otherDecodingRequests = engine.otherDecodingRequests
+    var budget = engine.tokenBudget - batch
+    var slots = engine.maximumSequences - batch
+    while line.head < engine.queue.count, budget > 0, slots > 0 {
+      let taken = min(line.left, budget)
+      if taken > 0 {
+        let promptTokens = engine.queue[line.head].promptTokens
+        filled.step.prefillTokens += taken
+        filled.step.attention += taken * (promptTokens - line.left + taken / 2) * 1e-6
+        line.left -= taken
+        budget -= taken
+        slots -= 1
+        if line.left > 0 { break }
+        filled.finished += 1
+        filled.finishedTokens += promptTokens
+        addEnding(
+          stepsBefore + 1
+            + ending(engine.queue[line.head].maximumTokens, meanOutputTokens, endings.count))
+      }
+      line.advance(engine)
+    }
+    filled.hasRoom = line.head == engine.queue.count && budget > 0 && slots > 0
+    filled.budget = max(budget, 1)
+    return filled
   }
 
   /// Computes the prompt itself, from the step that has room for it.
@@ -253,34 +300,31 @@ public struct EngineForecaster: Sendable {
 
   // MARK: - Buffers
 
-  private mutating func loadQueue(_ engine: EngineEmulator, into forecast: inout QueueForecast) {
-    if !remaining.isEmpty { remaining.removeAll(keepingCapacity: true) }
-    var index = engine.queueHead
-    while index < engine.queue.count {
-      let prompt = engine.queue[index]
-      let left = prompt.remainingTokens - prompt.takenTokens
-      remaining.append(left)
+  private func loadQueue(_ engine: EngineEmulator, into forecast: inout QueueForecast) {
+    let queue = engine.queue.span
+    for index in engine.queueHead..<queue.count {
+      let left = queue[index].untakenTokens
       forecast.queuedTokens += left
       if left <= 0 {
         forecast.finishedPrompts += 1
-        forecast.finishedPromptTokens += prompt.promptTokens
+        forecast.finishedPromptTokens += queue[index].promptTokens
       }
-      index += 1
     }
   }
 
   /// Notes when running requests end; only engines that can run out of slots need to know.
   private mutating func loadEndings(_ engine: EngineEmulator, meanOutputTokens: Double) {
     if !endings.isEmpty { endings.removeAll(keepingCapacity: true) }
+    earliestEnding = .infinity
     let mayRunOut =
-      engine.decodingRequests + Double(remaining.count) + 1 > engine.maximumSequences
+      engine.decodingRequests + engine.queuedRequests + 1 > engine.maximumSequences
     guard mayRunOut else { return }
     for request in engine.decoding {
       let generated = engine.stepCount - request.firstStep
       if request.maximumTokens > 0 {
-        endings.append(max(1, request.maximumTokens - generated))
+        addEnding(max(1, request.maximumTokens - generated))
       } else {
-        endings.append(ending(0, meanOutputTokens, endings.count))
+        addEnding(ending(0, meanOutputTokens, endings.count))
       }
     }
   }
@@ -290,21 +334,34 @@ public struct EngineForecaster: Sendable {
     maximumTokens > 0 ? maximumTokens : max(1, mean * (Double(rank % 16) + 0.5) / 8)
   }
 
-  private func nextEnding() -> Double {
-    var earliest = Double.infinity
-    for ending in endings where ending < earliest { earliest = ending }
-    return earliest.isFinite ? earliest : 20
+  private func nextEnding() -> Double { earliestEnding.isFinite ? earliestEnding : 20 }
+
+  private mutating func addEnding(_ ending: Double) {
+    endings.append(ending)
+    if !(ending >= earliestEnding) { earliestEnding = ending }
   }
 
+  /// Forgets the requests that end by then.
+  ///
+  /// - Returns: How many there were.
   private mutating func dropEndings(by steps: Double) -> Double {
-    guard !endings.isEmpty else { return 0 }
-    var kept = 0
-    for index in endings.indices where endings[index] > steps {
-      endings[kept] = endings[index]
-      kept += 1
+    guard !(earliestEnding > steps) else { return 0 }
+    var (index, kept) = (0, endings.count)
+    var earliest = Double.infinity
+    var left = endings.mutableSpan
+    // Their order does not matter, so the last takes the place of one that ends.
+    while index < kept {
+      if left[index] > steps {
+        earliest = min(earliest, left[index])
+        index += 1
+      } else {
+        kept -= 1
+        left[index] = left[kept]
+      }
     }
     let dropped = endings.count - kept
     endings.removeLast(dropped)
+    earliestEnding = earliest
     return Double(dropped)
   }
 
