@@ -57,6 +57,8 @@ public struct EngineEmulator: Sendable {
   /// How much slower the engine runs than its model says, tracked from step ends.
   public internal(set) var slowness = 1.0
   var slownessLogarithm = 0.0
+  /// Log slowness within this is taken for noise; what lasts moves out of it.
+  private var deadZone: Double
   /// Counts changes, so that a forecast can be kept until the next.
   var version: UInt64 = 0
   /// Records step lengths for calibration; `nil` in serving.
@@ -75,6 +77,7 @@ public struct EngineEmulator: Sendable {
     maximumSequences = max(engine.maximumSequences, 1)
     uplinkMilliseconds = engine.uplinkMilliseconds
     downlinkMilliseconds = engine.downlinkMilliseconds
+    deadZone = Self.deadZone(engine)
     queue.reserveCapacity(2 * capacity)
     decoding.reserveCapacity(capacity)
   }
@@ -86,6 +89,7 @@ public struct EngineEmulator: Sendable {
     maximumSequences = max(engine.maximumSequences, 1)
     uplinkMilliseconds = engine.uplinkMilliseconds
     downlinkMilliseconds = engine.downlinkMilliseconds
+    deadZone = Self.deadZone(engine)
     slowness = 1
     version &+= 1
   }
@@ -353,7 +357,7 @@ public struct EngineEmulator: Sendable {
         let surprise = (elapsed / predictedSinceBoundary - 1) / Self.surpriseScale
         slownessLogarithm += Self.trackingStep * min(max(surprise, -1), 1)
         slownessLogarithm = min(max(slownessLogarithm, -1.5), 1.5)
-        let outside = max(0, abs(slownessLogarithm) - Self.deadZone)
+        let outside = max(0, abs(slownessLogarithm) - deadZone)
         slowness = exp(slownessLogarithm < 0 ? -outside : outside)
       }
     }
@@ -374,6 +378,18 @@ public struct EngineEmulator: Sendable {
   private static let trackingStep = 0.004
   /// Relative surprise that moves it fully.
   private static let surpriseScale = 0.1
-  /// Slowness within this is taken for noise.
-  private static let deadZone = 0.2
+  /// The dead zone of an engine whose steps are well known.
+  private static let widestDeadZone = 0.2
+  /// Relative half-widths of the base step at which the dead zone begins to narrow, and is none.
+  private static let knownWidth = 0.015
+  private static let unknownWidth = 0.05
+
+  /// An engine whose steps are not well known believes what it sees; of others, it may be noise.
+  private static func deadZone(_ engine: EngineModel) -> Double {
+    guard let step = engine.stepCoefficients.first, let width = engine.stepHalfWidths.first,
+      step > 0
+    else { return widestDeadZone }
+    let share = (unknownWidth - Double(width) / step) / (unknownWidth - knownWidth)
+    return widestDeadZone * min(max(share, 0), 1)
+  }
 }

@@ -12,9 +12,10 @@ struct StepFit {
   let own: NormalMatrix
 
   /// How many of a class's own rows the pool's shape is worth to a class without any.
-  private static let priorRows = 800.0
-  /// The own rows at which that worth has halved: who has data needs no prior.
-  private static let halvingRows = 300.0
+  private static let priorRows = 3000.0
+  /// The own rows at which that worth has halved; beyond, it falls off quickly: who has data needs
+  /// no prior.
+  private static let halvingRows = 1500.0
   /// How many rows the belief is worth that both parts run at one speed.
   private static let speedPull = 3.0
   /// Relative to each column's scale: collinear step features share their effect.
@@ -30,7 +31,7 @@ struct StepFit {
   /// Fits `columns`; `previous` where the class has no rows.
   ///
   /// The half-widths take rows for independent. First tokens, gaps and answers of one time share
-  /// steps, so they are rather too narrow.
+  /// steps, so they are rather too narrow. What a class borrows of the pool's shape widens them.
   func solution(
     columns: [Int], previous: EngineModel
   ) throws(LinearAlgebraError) -> Solution {
@@ -42,10 +43,13 @@ struct StepFit {
     let isWholePool = own.rowCount == pooled.rowCount
     let all = pooled.selecting(columns: columns)
     var (gram, moment) = (all.gram, all.moment)
+    var borrowed = 0.0
     if !isWholePool {
       // The class's speeds: what the pool would take, scaled to fit the class's own equations.
       let image = all.gram.product(try speeds(mine, try solve(gram, moment).values, columns))
-      let worth = Self.priorRows / (1 + Double(mine.rowCount) / Self.halvingRows)
+      let relative = Double(mine.rowCount) / Self.halvingRows
+      let worth = Self.priorRows / (1 + relative * relative)
+      borrowed = worth / (worth + Double(mine.rowCount))
       let share = worth / Double(max(all.rowCount, 1))
       gram = mine.gram
       for index in gram.elements.indices {
@@ -61,14 +65,17 @@ struct StepFit {
       halfWidths: [Float](repeating: 0, count: StepFeature.count))
     for (index, column) in columns.enumerated() {
       result.coefficients[column] = values[index]
+      let own = Self.normalQuantile * max(0, variance * inverse[index, index]).squareRoot()
       result.halfWidths[column] = Float(
-        Self.normalQuantile * max(0, variance * inverse[index, index]).squareRoot())
+        own + Self.shapeDifference * borrowed * abs(values[index]))
     }
     result.coefficients = Self.physical(result.coefficients)
     return result
   }
 
   private static let normalQuantile = 1.96
+  /// By what share the shapes of two types may differ once their speeds are allowed for.
+  private static let shapeDifference = 0.2
 
   /// `prior` with its decode part and its prefill part each at the class's own speed.
   ///
