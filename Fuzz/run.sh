@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the fuzzers with libFuzzer and the address sanitizer and runs each for some seconds.
 #
-#   Fuzz/run.sh [SECONDS] [request-log|coefficient-file|http-bodies|predictor-entries]
+#   Fuzz/run.sh [SECONDS] [request-log|mapped-log|coefficient-file|http-bodies|predictor-entries]
 #
 # What a fuzzer finds stays as crash-* in .build-fuzz; corpora stay there for the next run.
 set -euo pipefail
@@ -46,19 +46,61 @@ coefficient_file() {
   fuzz coefficient-file -max_len=16384
 }
 
-request_log() {
-  local files=()
-  build_module RequestLog
-  mapfile -t files < <(objects RequestLog CSimdJSON Yams CYaml)
-  swiftc "${flags[@]}" -module-name FuzzRequestLog Fuzz/fuzz-request-log.swift \
+# Both fuzzers of logs: optimized, since a run of them reads whole logs.
+log_fuzzer() {
+  local name=$1 module=$2 files=()
+  swift build --scratch-path "$build" -c release --target RequestLog --sanitize address \
+    -Xswiftc -sanitize=fuzzer -Xswiftc -enable-testing
+  mapfile -t files < <(
+    for folder in RequestLog CSimdJSON Yams CYaml; do
+      find -L "$build/release/$folder.build" -name '*.o'
+    done
+  )
+  swiftc -sanitize=fuzzer,address -parse-as-library -swift-version 6 -strict-memory-safety -O \
+    -I "$build/release/Modules" -module-name "$module" "Fuzz/fuzz-$name.swift" \
     -I "$build/checkouts/Yams/Sources/CYaml/include" \
-    -Xcc -fmodule-map-file="$build/debug/CSimdJSON.build/module.modulemap" \
+    -Xcc -fmodule-map-file="$build/release/CSimdJSON.build/module.modulemap" \
     -Xcc -fmodule-map-file=Sources/CCompression/module.modulemap \
-    "${files[@]}" -lsimdjson -lz -lzstd -lstdc++ -o "$build/fuzz-request-log"
-  mkdir -p "$build/corpus-request-log"
-  zstd -dcq datasets/vllm-agentic.jsonl.zst 2>/dev/null | head -n 3 \
-    > "$build/corpus-request-log/seed.jsonl" || true
+    "${files[@]}" -lsimdjson -lz -lzstd -lstdc++ -o "$build/fuzz-$name"
+  mkdir -p "$build/corpus-$name"
+}
+
+request_log() {
+  log_fuzzer request-log FuzzRequestLog
+  # Not `head` on the pipe's end: zstd would die of it, and the script with zstd.
+  zstd -dcq datasets/vllm-agentic.jsonl.zst | sed -n '1,3p' > "$build/corpus-request-log/seed.jsonl"
   fuzz request-log -max_len=4096
+}
+
+# The first byte of an input chooses the format; fuzz-mapped-log.swift says which is which.
+mapped_log() {
+  local corpus=$build/corpus-mapped-log native
+  log_fuzzer mapped-log FuzzMappedLog
+  native='{"request_id":"a","received_unix_ns":1790000000000000000,"endpoint":"e","status":200,'
+  native+='"input_tokens":5,"output_tokens":3,"ttft_ms":1.5,"e2e_ms":9}'
+  { printf '\0'; printf '%s' '{"request_id":"a","start_time":"2026-08-21T10:00:00.250Z",' \
+    '"upstream_host":"h:80","response_code":200,"duration":812,"response_duration":95,' \
+    '"input_tokens":"120"}'; } > "$corpus/envoy"
+  { printf '\1'; printf '%s' '{"entries":[{"kv_cache_percentage":0.4,"input_token_length":18,' \
+    '"actual_ttft_ms":23,"prefix_cache_score":0.5,"timestamp":"2026-08-21T10:00:00Z"}]}'; } \
+    > "$corpus/llm-d"
+  { printf '\2'; printf '%s' '{"resourceSpans":[{"resource":{"attributes":[{"key":"host.name",' \
+    '"value":{"stringValue":"v"}}]},"scopeSpans":[{"spans":[{"name":"llm_request","spanId":"s",' \
+    '"startTimeUnixNano":"1790000000000000000","attributes":[{"key":"gen_ai.usage.prompt_tokens",' \
+    '"value":{"intValue":"12"}},{"key":"gen_ai.latency.e2e","value":{"doubleValue":2.1}},' \
+    '{"key":"gen_ai.latency.time_to_first_token","value":{"doubleValue":0.1}}]}]}]}]}'; } \
+    > "$corpus/otlp"
+  printf '\3%s\n%s\n' 'request_id,received_unix_ns,endpoint,input_tokens,ttft_ms,e2e_ms' \
+    '"a,""b""",1790000000000000000,e,5,1.5,9' > "$corpus/csv"
+  printf '\4%s\n%s\n' 'id,at,host,prompt,first,total,score,kind' \
+    'a,1790000000000,h1,5,0.5,900,0.25,chat' > "$corpus/mapped-csv"
+  { printf '\5'; echo "$native"; } > "$corpus/plain"
+  { printf '\5'; echo "$native" | gzip -c; } > "$corpus/gzip"
+  { printf '\6'; echo "$native" | zstd -cq; } > "$corpus/zstd"
+  { printf '\7'; printf '%s\n' 'format: csv' 'where: [{path: a, above: 1}]' 'required: [endpoint]' \
+    'fields:' '  endpoint: {path: "b[0].c", values: {"1": x}}' '  ttft_ms: {path: t, factor: 2}'; } \
+    > "$corpus/mapping"
+  fuzz mapped-log -max_len=4096
 }
 
 http_bodies() {
@@ -95,16 +137,18 @@ predictor_entries() {
 case $which in
   coefficient-file) coefficient_file ;;
   request-log) request_log ;;
+  mapped-log) mapped_log ;;
   http-bodies) http_bodies ;;
   predictor-entries) predictor_entries ;;
   all)
     coefficient_file
     request_log
+    mapped_log
     http_bodies
     predictor_entries
     ;;
   *)
-    echo "usage: Fuzz/run.sh [SECONDS] [request-log|coefficient-file|http-bodies|predictor-entries]" >&2
+    echo "usage: Fuzz/run.sh [SECONDS] [TARGET]; targets stand at the top of this file" >&2
     exit 64
     ;;
 esac

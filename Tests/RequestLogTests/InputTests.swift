@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct InputTests {
   /// Two gzip members: `line(0)` and `line(1)`, each with its newline.
-  private static let gzip = """
+  static let gzip = """
     H4sIAAAAAAACA12MwQrCQAxE735GzkvZFUqxP5ODO0LQzdY2K4L03832pjnNG+blQyueDZuxZJppjRS8uUJe\
     yNxU3qwbzWm6xL8LBM1LFTXX0LVSMx4OxbPo0oyt3nHofV6b/XQpkNnNuDiMcRj94RkHpY776QsA68fCmwAA\
     AB+LCAAAAAAAAgNVjEEKg0AMRfc9RtaDTAoi9TJZdCKEdjJWM0UQ724c6KJ/lffgZYeFP5VXI0kwwoIQ3DxZ\
@@ -14,7 +14,7 @@ import Testing
     mwAAAA==
     """
   /// Two zstd frames of the same.
-  private static let zstd = """
+  static let zstd = """
     KLUv/QRoXQMAEkcWF4CrDhTbSmjgOjg/JxlY+t/BfmcOapYewKMCpNKFW1WA1PLy2Bq71rQz/ojLdibQWf28\
     jLzFZzW6lxe6mDR4KyKGtLxA1jg4WTvjXlxajaSXm2O7fCqXdgIFAGMK7OaN1AAQwlXUAT0wNTJNKLUv/QRo\
     dQMAcgcXF5A7B1tpFNzGYQN+8lVVEz0QEZExlmlAQKSCpPTCnSpIarlJ2Bq7Tt0InZp+wGUbleecTryMvMHE\
