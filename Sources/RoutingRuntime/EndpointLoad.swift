@@ -207,9 +207,11 @@ public struct EndpointLoad: Sendable {
   public func stepElapsed(at time: Double) -> Double { ahead.stepElapsed(at: time) }
 
   /// Writes the features of `request` at `time` into `row`, which holds `Feature.count` values.
+  ///
+  /// - Parameter needs: Rates that it does not ask for are written as 0.
   mutating func features(
     _ request: RequestShape, forecast: EngineForecast, pool: PoolTotals, at time: Double,
-    into row: inout [Double], from start: Int
+    needs: LaneNeeds, into row: inout [Double], from start: Int
   ) {
     func set(_ feature: Feature, _ value: Double) { row[start + Int(feature.rawValue)] = value }
     set(.promptTokens, request.promptTokens)
@@ -238,19 +240,17 @@ public struct EndpointLoad: Sendable {
     set(.boundaryAgeMilliseconds, isBusy ? min(max(0, time - ahead.lastBoundary), 10_000) : 0)
     set(.slowness, ahead.slowness)
 
-    let rate = min(work.rate(at: time, halfLife: Self.halfLife), 1)
-    set(.arrivalWorkFast, min(fastWork.rate(at: time, halfLife: Self.fastHalfLife), 2))
-    set(.arrivalWork, rate)
-    set(.arrivalWorkSlow, min(slowWork.rate(at: time, halfLife: Self.slowHalfLife), 1))
+    func rate(_ sum: DecayedSum, _ need: LaneNeeds, _ halfLife: Double) -> Double {
+      needs.contains(need) ? sum.rate(at: time, halfLife: halfLife) : 0
+    }
+    let arrival = min(rate(work, .work, Self.halfLife), 1)
+    set(.arrivalWorkFast, min(rate(fastWork, .fastWork, Self.fastHalfLife), 2))
+    set(.arrivalWork, arrival)
+    set(.arrivalWorkSlow, min(rate(slowWork, .slowWork, Self.slowHalfLife), 1))
     set(.poolArrivalWork, min(pool.arrivalWork, 2))
     set(.recentTPOT, recentTPOT.value)
-    let latest = latestTPOTSum.decayed(to: time, halfLife: Self.latestHalfLife)
-    let latestCount = latestTPOTCount.decayed(to: time, halfLife: Self.latestHalfLife)
-    set(
-      .latestTPOT,
-      (latest + Self.latestPrior * forecast.decodeStepMilliseconds)
-        / (latestCount + Self.latestPrior))
-    set(.arrivalWorkMedium, min(mediumWork.rate(at: time, halfLife: Self.mediumHalfLife), 1.5))
+    set(.latestTPOT, needs.contains(.latest) ? latestTPOT(forecast, at: time) : 0)
+    set(.arrivalWorkMedium, min(rate(mediumWork, .mediumWork, Self.mediumHalfLife), 1.5))
     set(.poolArrivalWorkFast, min(pool.arrivalWorkFast, 2))
     set(.poolDecodingPerEndpoint, pool.decodingRequests / pool.endpointCount)
     set(.poolQueuedPerEndpoint, pool.pendingRequests / pool.endpointCount)
@@ -266,9 +266,17 @@ public struct EndpointLoad: Sendable {
     set(.otherQueuedRequests, pool.pendingRequests - Double(pendingRequests))
     setSnapshot(at: time, into: &row, from: start)
 
-    let interference = forecast.decodeStepMilliseconds * rate / (1 - min(rate, 0.8))
+    let interference = forecast.decodeStepMilliseconds * arrival / (1 - min(arrival, 0.8))
     set(.interferenceMilliseconds, interference)
     set(.decodeForecastMilliseconds, forecast.decodeStepMilliseconds + interference)
+  }
+
+  /// The TPOT of the latest answers that ended here; without any, the decode step.
+  @inline(always)
+  private func latestTPOT(_ forecast: EngineForecast, at time: Double) -> Double {
+    let sum = latestTPOTSum.decayed(to: time, halfLife: Self.latestHalfLife)
+    let count = latestTPOTCount.decayed(to: time, halfLife: Self.latestHalfLife)
+    return (sum + Self.latestPrior * forecast.decodeStepMilliseconds) / (count + Self.latestPrior)
   }
 
   @inline(always)

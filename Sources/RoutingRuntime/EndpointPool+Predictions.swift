@@ -51,7 +51,9 @@ extension EndpointPool {
   ) -> EngineForecast {
     var buffer: [Double] = []
     swap(&buffer, &row)
-    let forecast = features(request, on: endpoint, at: time, into: &buffer)
+    let forecast = features(
+      request, on: endpoint, at: time, needs: predictor?.lanes.needs ?? .everything, into: &buffer,
+      from: 0)
     swap(&buffer, &row)
     return forecast
   }

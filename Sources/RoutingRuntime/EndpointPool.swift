@@ -254,7 +254,9 @@ public struct EndpointPool: Sendable {
   /// An endpoint's metrics were scraped.
   public mutating func observe(_ snapshot: EngineSnapshot, on endpoint: Int) {
     endpoints[endpoint].observe(snapshot)
-    markChanged(endpoint)
+    asked.endpoint = -1
+    // Without a predictor no columns are read, and a new one reads all anew.
+    if let predictor, predictor.lanes.needs.contains(.snapshot) { columns.markStale(endpoint) }
   }
 
   /// Something happened on an endpoint.
@@ -293,22 +295,38 @@ public struct EndpointPool: Sendable {
     _ request: RequestShape, on endpoint: Int, at time: Double, into row: inout [Double],
     from start: Int = 0
   ) -> EngineForecast {
+    features(request, on: endpoint, at: time, needs: .everything, into: &row, from: start)
+  }
+
+  /// The features that `needs` asks for, and those that cost nothing; the others become 0.
+  @discardableResult
+  mutating func features(
+    _ request: RequestShape, on endpoint: Int, at time: Double, needs: LaneNeeds,
+    into row: inout [Double], from start: Int
+  ) -> EngineForecast {
     let forecast = endpoints[endpoint].forecast(request, at: time)
     endpoints[endpoint].features(
-      request, forecast: forecast, pool: totals(at: time), at: time, into: &row, from: start)
+      request, forecast: forecast, pool: totals(at: time, needs: needs), at: time, needs: needs,
+      into: &row, from: start)
     return forecast
   }
 
   /// What all endpoints have in flight together at `time`.
+  ///
+  /// - Parameter needs: Rates that it does not ask for stay 0.
   @inline(always)
-  func totals(at time: Double) -> PoolTotals {
+  func totals(at time: Double, needs: LaneNeeds) -> PoolTotals {
     var pool = totals
     pool.recentExcess = recentExcess.value
     pool.endpointCount = Double(max(endpoints.count, 1))
-    pool.arrivalWork =
-      work.rate(at: time, halfLife: EndpointLoad.mediumHalfLife) / pool.endpointCount
-    pool.arrivalWorkFast =
-      fastWork.rate(at: time, halfLife: EndpointLoad.fastHalfLife) / pool.endpointCount
+    if needs.contains(.poolWork) {
+      pool.arrivalWork =
+        work.rate(at: time, halfLife: EndpointLoad.mediumHalfLife) / pool.endpointCount
+    }
+    if needs.contains(.poolFastWork) {
+      pool.arrivalWorkFast =
+        fastWork.rate(at: time, halfLife: EndpointLoad.fastHalfLife) / pool.endpointCount
+    }
     return pool
   }
 }

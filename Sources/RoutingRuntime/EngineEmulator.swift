@@ -210,23 +210,27 @@ public struct EngineEmulator: Sendable {
   private mutating func decode(to time: Double) {
     let batch = Double(decoding.count)
     let (base, others) = (stepModel.decode(batch), stepModel.perOther * otherDecodingRequests)
-    var (context, steps) = (contextTokens, stepsSinceBoundary)
-    var (start, end, predicted) = (stepStart, stepEnd, predictedSinceBoundary)
+    let (perContext, pace) = (stepModel.perContext, slowness)
+    let latest = lastBoundary
+    var (context, steps, predicted) = (contextTokens, 0.0, predictedSinceBoundary)
+    var (start, end) = (stepStart, stepEnd)
     while true {
       start = end
-      let length = base + (stepModel.perContext * context + others)
-      end = start + max(length, StepModel.shortestMilliseconds) * slowness
-      if !(end <= time) || end - lastBoundary > Self.longestSilence { break }
+      let length = base + (perContext * context + others)
+      end = start + max(length, StepModel.shortestMilliseconds) * pace
+      if !(end <= time) || end - latest > Self.longestSilence { break }
       predicted += end - start
       context += batch
       steps += 1
-      stepCount += 1
     }
     current = StepComposition()
     current.decodingRequests = batch
     current.contextTokens = context
     current.otherDecodingRequests = otherDecodingRequests
-    (contextTokens, stepsSinceBoundary, predictedSinceBoundary) = (context, steps, predicted)
+    (contextTokens, predictedSinceBoundary) = (context, predicted)
+    // Whole numbers, so that they may be added at once.
+    stepCount += steps
+    stepsSinceBoundary += steps
     (stepStart, stepEnd, isBusy, awaitsFirstToken) = (start, end, true, false)
     version &+= 1
   }

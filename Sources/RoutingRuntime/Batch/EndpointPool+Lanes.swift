@@ -143,7 +143,8 @@ extension EndpointPool {
       read(predictor, group: group, expired: expired, need: need, at: time)
     }
     return LaneMoment(
-      request, pool: totals(at: time), needs: program.needs, epoch: columns.epoch, time: time)
+      request, pool: totals(at: time, needs: program.needs), needs: program.needs,
+      epoch: columns.epoch, time: time)
   }
 
   /// Writes the rows of a group that are not true, and the sums kept for all its rows.

@@ -7,8 +7,6 @@ struct LaneBatch {
   let fade: Double
   let ttftLevels: LaneLevels
   let tpotLevels: LaneLevels
-  private var ttftConstants = LaneHeads()
-  private var tpotConstants = LaneHeads()
   private var ttftShared = LaneHeads()
   private var tpotShared = LaneHeads()
   /// By how much features shared by all lie outside their training ranges.
@@ -24,8 +22,6 @@ struct LaneBatch {
     self.fade = fade
     ttftLevels = ttft
     tpotLevels = tpot
-    ttftConstants = LaneHeads(predictor.lanes.ttftIntercepts)
-    tpotConstants = LaneHeads(predictor.lanes.tpotIntercepts)
     for feature in predictor.lanes.sharedFeatures {
       slots.set(feature, all(moment.shared(feature)))
     }
@@ -54,7 +50,7 @@ struct LaneBatch {
     var heads = LaneHeads(rows, .ttftMean, need: need)
     heads.add(ttftShared, need: need)
     heads.add(predictor.lanes.moving.ttft, slots, need: need)
-    heads.finish(scale: rows[.ttftScale], ttftConstants, need: need)
+    heads.finish(scale: rows[.ttftScale], predictor.lanes.ttftConstants, need: need)
     ttftLevels.correct(
       &heads, need: need, pending: rows[.pending],
       factors: LiveCorrection.factors(logarithms: rows[.ttftLogarithm] * fade))
@@ -67,7 +63,7 @@ struct LaneBatch {
     var heads = LaneHeads(rows, .tpotMean, need: need)
     heads.add(tpotShared, need: need)
     heads.add(predictor.lanes.moving.tpot, slots, need: need)
-    heads.finish(scale: rows[.tpotScale], tpotConstants, need: need)
+    heads.finish(scale: rows[.tpotScale], predictor.lanes.tpotConstants, need: need)
     tpotLevels.correct(
       &heads, need: need, pending: rows[.pending],
       factors: LiveCorrection.factors(logarithms: rows[.tpotLogarithm] * fade))

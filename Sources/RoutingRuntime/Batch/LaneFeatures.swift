@@ -49,7 +49,7 @@ struct LaneMoment: Sendable {
   }
 }
 
-/// Families of moving features: each is computed only for models that use it.
+/// Families of features that cost something: each is computed only for models that use it.
 struct LaneNeeds: OptionSet, Sendable {
   let rawValue: UInt16
 
@@ -64,6 +64,11 @@ struct LaneNeeds: OptionSet, Sendable {
   static let interference = LaneNeeds(rawValue: 256)
   static let miss = LaneNeeds(rawValue: 512)
   static let caught = LaneNeeds(rawValue: 1024)
+  static let poolWork = LaneNeeds(rawValue: 2048)
+  static let poolFastWork = LaneNeeds(rawValue: 4096)
+  static let snapshot = LaneNeeds(rawValue: 8192)
+  /// All of them.
+  static let everything = LaneNeeds(rawValue: .max)
 
   /// What computing `features` needs.
   init(_ features: [Feature]) {
@@ -78,8 +83,12 @@ struct LaneNeeds: OptionSet, Sendable {
       case .arrivalWorkSlow: insert(.slowWork)
       case .arrivalWorkMedium: insert(.mediumWork)
       case .latestTPOT: insert(.latest)
-      case .boundaryAgeMilliseconds, .overdueMilliseconds, .snapshotAge: insert(.ages)
+      case .boundaryAgeMilliseconds, .overdueMilliseconds: insert(.ages)
+      case .snapshotAge: insert([.ages, .snapshot])
       case .otherDecodingRequests, .otherQueuedRequests: insert(.others)
+      case .poolArrivalWork: insert(.poolWork)
+      case .poolArrivalWorkFast: insert(.poolFastWork)
+      case .snapshotWaiting, .snapshotRunning, .snapshotUsage, .foreignRequests: insert(.snapshot)
       case .interferenceMilliseconds, .decodeForecastMilliseconds: insert([.work, .interference])
       default: break
       }

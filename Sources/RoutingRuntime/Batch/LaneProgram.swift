@@ -17,8 +17,8 @@ struct LaneProgram: Sendable {
   private(set) var kept = LanePart()
   private(set) var moving = LanePart()
   /// The heads' constants, calibrated.
-  let ttftIntercepts: [Double]
-  let tpotIntercepts: [Double]
+  let ttftConstants: LaneHeads
+  let tpotConstants: LaneHeads
   /// Lanes to work in: the features, then the steps' results.
   private(set) var slotCount = Feature.count
   /// The features that are used, by pace.
@@ -32,8 +32,8 @@ struct LaneProgram: Sendable {
   private var known: [Factor: Int] = [:]
 
   init(_ model: GlideModel, ranges: [SupportedRange], features: [Feature]) {
-    ttftIntercepts = model.ttft.heads.prefix(5).map { $0.intercept * $0.calibration }
-    tpotIntercepts = model.tpot.heads.prefix(5).map { $0.intercept * $0.calibration }
+    ttftConstants = LaneHeads(model.ttft.heads.prefix(5).map { $0.intercept * $0.calibration })
+    tpotConstants = LaneHeads(model.tpot.heads.prefix(5).map { $0.intercept * $0.calibration })
     sharedFeatures = features.filter { $0.pace == .shared }
     keptFeatures = features.filter { $0.pace == .kept }
     needs = LaneNeeds(features)
