@@ -55,7 +55,7 @@ struct LoadCommand: AsyncParsableCommand {
     configuration.seed = seed
     let plan = LoadPlan(configuration)
     var settings = HTTPClient.Configuration()
-    settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 512
+    settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 16_384
     settings.timeout = HTTPClient.Configuration.Timeout(connect: .seconds(10), read: .seconds(120))
     let limit = TimeAmount.nanoseconds(Int64(min(timeout, 1e6) * 1e9))
     let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
