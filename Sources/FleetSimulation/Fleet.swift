@@ -66,8 +66,10 @@ public struct Fleet: Sendable {
     _ configuration: FleetConfiguration, predictor: Predictor? = nil, policy: RoutingPolicy
   ) {
     self.configuration = configuration
-    router = Router(
-      predictor: predictor, policy: policy, configuration: configuration.router)
+    var options = configuration.router
+    // Pairs of endpoints are chosen by forecasts, whatever the policy.
+    if configuration.endpoints.allSatisfy({ $0.role == .both }) { options.followsEngines = false }
+    router = Router(predictor: predictor, policy: policy, configuration: options)
     var seeds = NoiseSource(seed: configuration.seed)
     for endpoint in configuration.endpoints {
       _ = router.addEndpoint(

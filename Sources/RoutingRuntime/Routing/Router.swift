@@ -13,12 +13,21 @@ public struct Router: Sendable {
     public var requestCapacity: Int
     /// Seeds exploration and ties.
     public var seed: UInt64
+    /// Whether engines are followed though the policy that the router begins with needs no
+    /// predictions.
+    ///
+    /// A simulation that nobody asks for them is faster without. Picks are the same.
+    public var followsEngines: Bool
 
     /// The defaults.
-    public init(prefixCapacity: Int = 31_250, requestCapacity: Int = 4096, seed: UInt64 = 1) {
+    public init(
+      prefixCapacity: Int = 31_250, requestCapacity: Int = 4096, seed: UInt64 = 1,
+      followsEngines: Bool = true
+    ) {
       self.prefixCapacity = prefixCapacity
       self.requestCapacity = requestCapacity
       self.seed = seed
+      self.followsEngines = followsEngines
     }
   }
 
@@ -51,6 +60,8 @@ public struct Router: Sendable {
   /// The candidates of the decision in progress; kept for its memory.
   var candidates: [Candidate] = []
   private var requests: [InFlight] = []
+  /// Requests in flight where the pool is not driven.
+  private var counts: FlightCounts?
 
   /// A router without endpoints.
   ///
@@ -63,6 +74,7 @@ public struct Router: Sendable {
     prefixes = PrefixIndex(capacity: configuration.prefixCapacity)
     self.policy = policy
     random = RandomSource(seed: configuration.seed)
+    counts = configuration.followsEngines || !policy.isByCounts ? nil : FlightCounts()
     requests.reserveCapacity(configuration.requestCapacity)
   }
 
@@ -74,6 +86,7 @@ public struct Router: Sendable {
   ) -> Int {
     prefixes.addEndpoint()
     endpoints.append(EndpointState(role: role))
+    counts?.addEndpoint()
     candidates.reserveCapacity(2 * endpoints.count)
     return pool.addEndpoint(named: name, accelerator: accelerator, engine: engine)
   }
@@ -165,7 +178,8 @@ public struct Router: Sendable {
       candidate.matchedTokens = min(Double(blocks) * request.blockTokens, request.promptTokens)
       candidate.matchedFraction = Double(blocks) / Double(request.prefixBlocks.count)
     }
-    candidate.requests = pool.requestsInFlight(on: endpoint)
+    candidate.requests =
+      (counts?.requests[endpoint]).map(Double.init) ?? pool.requestsInFlight(on: endpoint)
     candidate.pendingTokens = endpoints[endpoint].pendingTokens
     if let snapshot = endpoints[endpoint].snapshot {
       candidate.waiting = snapshot.waitingRequests
@@ -186,6 +200,7 @@ public struct Router: Sendable {
   mutating func predicted(
     _ pick: Pick, _ request: RoutingRequest, at time: Double
   ) -> Pick {
+    guard counts == nil else { return pick }
     var pick = pick
     pick.prediction = pool.predict(
       shape(request, matchedTokens: pick.matchedPrefixTokens), on: pick.endpoint, at: time)
@@ -240,7 +255,8 @@ public struct Router: Sendable {
   public mutating func dispatched(
     _ shape: RequestShape, to endpoint: Int, at time: Double
   ) -> EndpointPool.Handle {
-    let handle = pool.dispatched(shape, to: endpoint, at: time)
+    let handle =
+      counts?.dispatched(to: endpoint) ?? pool.dispatched(shape, to: endpoint, at: time)
     let slot = Int(handle.slot)
     while requests.count <= slot { requests.append(InFlight()) }
     requests[slot] = InFlight(endpoint: Int32(endpoint), pendingTokens: shape.newTokens)
@@ -251,7 +267,7 @@ public struct Router: Sendable {
   /// The first token of a request came back; unknown handles are ignored.
   public mutating func firstToken(_ handle: EndpointPool.Handle, at time: Double) {
     settle(handle)
-    pool.firstToken(handle, at: time)
+    if counts == nil { pool.firstToken(handle, at: time) }
   }
 
   /// A request ended: its last token came, or it was aborted or timed out.
@@ -261,13 +277,17 @@ public struct Router: Sendable {
     _ handle: EndpointPool.Handle, outputTokens: Double, at time: Double
   ) {
     settle(handle)
-    pool.finished(handle, outputTokens: outputTokens, at: time)
+    if counts == nil {
+      pool.finished(handle, outputTokens: outputTokens, at: time)
+    } else {
+      counts?.finished(handle)
+    }
     if outputTokens > 0 { meanOutput.observe(outputTokens) }
   }
 
   /// The request's prompt is no longer pending.
   private mutating func settle(_ handle: EndpointPool.Handle) {
-    guard pool.isInFlight(handle) else { return }
+    guard isInFlight(handle) else { return }
     let slot = Int(handle.slot)
     let endpoint = Int(requests[slot].endpoint)
     let left = endpoints[endpoint].pendingTokens - requests[slot].pendingTokens
@@ -278,19 +298,21 @@ public struct Router: Sendable {
   /// An endpoint's metrics were scraped.
   public mutating func observe(_ snapshot: EngineSnapshot, on endpoint: Int) {
     endpoints[endpoint].snapshot = snapshot
-    pool.observe(snapshot, on: endpoint)
+    if counts == nil { pool.observe(snapshot, on: endpoint) }
   }
 
   /// An endpoint's metrics can no longer be trusted: they are forgotten.
   public mutating func forgetSnapshot(endpoint: Int) {
     endpoints[endpoint].snapshot = nil
-    pool.forgetSnapshot(endpoint: endpoint)
+    if counts == nil { pool.forgetSnapshot(endpoint: endpoint) }
   }
 }
 
 extension Router {
   /// Whether the request was dispatched and has not ended.
-  public func isInFlight(_ handle: EndpointPool.Handle) -> Bool { pool.isInFlight(handle) }
+  public func isInFlight(_ handle: EndpointPool.Handle) -> Bool {
+    counts?.isInFlight(handle) ?? pool.isInFlight(handle)
+  }
 
   /// The factors by which outcomes correct an endpoint's predictions at `time`.
   public func correctionFactors(
