@@ -13,6 +13,7 @@ struct GroupFit {
   let log: ReplayLog
   let table: FeatureTable
   let engines: EngineCalibration.Result
+  let threads: Int
 
   /// Examples at which a group's own word counts as much as its parent's.
   private static let shrinkage = 150.0
@@ -105,15 +106,17 @@ struct GroupFit {
   }
 
   private func residuals(_ predictor: Predictor) -> (ttft: [Double], tpot: [Double]) {
-    var ttft: [Double] = []
-    var tpot: [Double] = []
-    var row = [Double](repeating: 0, count: Feature.count)
-    for sample in 0..<table.sampleCount {
-      for feature in 0..<Feature.count { row[feature] = Double(table.features[sample, feature]) }
-      let medians = predictor.medians(row)
-      ttft.append(Exponential.logarithm(table.ttft[sample] / medians.ttft))
-      tpot.append(Exponential.logarithm(table.tpot[sample] / medians.tpot))
+    let parts = RowBlocks(rowCount: table.sampleCount).map(threads: threads) { samples in
+      var part: (ttft: [Double], tpot: [Double]) = ([], [])
+      var row = [Double](repeating: 0, count: Feature.count)
+      for sample in samples {
+        for feature in 0..<Feature.count { row[feature] = Double(table.features[sample, feature]) }
+        let medians = predictor.medians(row)
+        part.ttft.append(Exponential.logarithm(table.ttft[sample] / medians.ttft))
+        part.tpot.append(Exponential.logarithm(table.tpot[sample] / medians.tpot))
+      }
+      return part
     }
-    return (ttft, tpot)
+    return (parts.flatMap(\.ttft), parts.flatMap(\.tpot))
   }
 }

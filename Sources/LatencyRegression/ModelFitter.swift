@@ -122,7 +122,9 @@ public struct ModelFitter: Sendable {
       ttft: ttft, tpot: tpot, correction: Self.correction,
       support: Self.support(table), policy: [], provenance: provenance(log, range))
     progress?("fitting groups", 0.85)
-    model.groups = GroupFit(log: log, table: table, engines: engines).groups(&model)
+    model.groups = GroupFit(
+      log: log, table: table, engines: engines, threads: configuration.threads
+    ).groups(&model)
     progress?("calibrating levels", 0.95)
     LevelCalibration(log: log, range: range, share: configuration.calibrationShare).apply(
       to: &model)

@@ -183,27 +183,36 @@ struct TargetFitter {
 
   /// A pull to zero that only decides between collinear terms.
   private func ridge(_ design: Design, _ targets: [Double]) -> [Double] {
-    var sums = [Double](repeating: 0, count: design.columnCount)
     let elements = design.elements
-    for row in 0..<design.rowCount {
-      for column in 0..<design.columnCount {
-        let x = Double(elements[row * design.columnCount + column]) / targets[row]
-        sums[column] += x * x
+    let width = design.columnCount
+    let total = RowBlocks(rowCount: design.rowCount).reduce(threads: threads) { rows in
+      var sums = [Double](repeating: 0, count: width)
+      for row in rows {
+        let inverse = 1 / targets[row]
+        for column in 0..<width {
+          let x = Double(elements[row * width + column]) * inverse
+          sums[column] += x * x
+        }
       }
+      return sums
+    } merge: { sums, part in
+      for column in sums.indices { sums[column] += part[column] }
     }
-    return sums.map { 1e-6 * $0 }
+    return (total ?? [Double](repeating: 0, count: width)).map { 1e-6 * $0 }
   }
 
   private func predictions(_ design: Design, _ coefficients: [Double]) -> [Double] {
     let elements = design.elements
     let width = design.columnCount
-    return (0..<design.rowCount).map { row in
-      var sum = 0.0
-      for column in 0..<width {
-        sum += Double(elements[row * width + column]) * coefficients[column]
+    return RowBlocks(rowCount: design.rowCount).map(threads: threads) { rows in
+      rows.map { row in
+        var sum = 0.0
+        for column in 0..<width {
+          sum += Double(elements[row * width + column]) * coefficients[column]
+        }
+        return sum
       }
-      return sum
-    }
+    }.flatMap { $0 }
   }
 }
 

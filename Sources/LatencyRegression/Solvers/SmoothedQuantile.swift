@@ -76,6 +76,9 @@ public struct SmoothedQuantile: Sendable {
       _ = try small.run(&state, loss: SquaredLoss(), tolerance: 1e-6, limit: 5)
       coefficients = state.coefficients
     }
+    let chance = max(
+      configuration.tolerance,
+      Self.chanceShare * Double(rows.columnCount) / Double(rows.rowCount))
     var results: [FitResult] = []
     for level in levels {
       let first = firstBandwidth(sample, coefficients, squares.targetSize)
@@ -86,13 +89,22 @@ public struct SmoothedQuantile: Sendable {
       coefficients = state.coefficients
       if isLong {
         let all = large.pulled(curvature: curvature)
-        state = try all.state(at: coefficients, loss: loss)
-        try finish(all, &state, loss)
+        // The sample's last window is too narrow to start in: it would see its own few rows only.
+        let wide = SmoothedPinball(
+          level: level, bandwidth: min(first, Self.widening * loss.bandwidth))
+        (state, loss) = try anneal(
+          all, wide, from: coefficients, floor: 1e-9 * squares.targetSize, tolerance: chance)
       }
       results.append(try result(large, state, loss))
     }
     return results
   }
+
+  /// How much wider than the sample's last window all rows' first one is.
+  private static let widening = 4.0
+  /// Chance takes a share p/n off the objective of n rows with p coefficients; on a long log,
+  /// decreases below this share of that are not worth a pass.
+  private static let chanceShare = 0.1
 
   private func descent(
     _ rows: RegressionRows, _ rules: ColumnRules, _ squares: SampleScales.Squares
@@ -113,7 +125,8 @@ public struct SmoothedQuantile: Sendable {
 
   /// Lowers the bandwidth until smoothing no longer matters.
   private func anneal(
-    _ descent: NewtonDescent, _ first: SmoothedPinball, from coefficients: [Double], floor: Double
+    _ descent: NewtonDescent, _ first: SmoothedPinball, from coefficients: [Double], floor: Double,
+    tolerance: Double? = nil
   ) throws(SolverError) -> (NewtonDescent.State, SmoothedPinball) {
     var loss = first
     var state = try descent.state(at: coefficients, loss: loss)
@@ -140,15 +153,16 @@ public struct SmoothedQuantile: Sendable {
       loss = SmoothedPinball(level: loss.level, bandwidth: bandwidth)
       descent.restart(&state, loss: loss, guess: guess)
     }
-    try finish(descent, &state, loss)
+    try finish(descent, &state, loss, tolerance: tolerance ?? configuration.tolerance)
     return (state, loss)
   }
 
   private func finish(
-    _ descent: NewtonDescent, _ state: inout NewtonDescent.State, _ loss: SmoothedPinball
+    _ descent: NewtonDescent, _ state: inout NewtonDescent.State, _ loss: SmoothedPinball,
+    tolerance: Double
   ) throws(SolverError) {
     let isDone = try descent.run(
-      &state, loss: loss, tolerance: configuration.tolerance, limit: configuration.stepLimit)
+      &state, loss: loss, tolerance: tolerance, limit: configuration.stepLimit)
     guard isDone || state.relativeDecrease < configuration.smoothingTolerance else {
       throw .notConverged(
         iterations: configuration.stepLimit, relativeDecrease: state.relativeDecrease)
