@@ -115,6 +115,46 @@ import Testing
     }
   }
 
+  /// Terms of every pace: of the pool, of what only events change, of the request, and products.
+  @Test(arguments: UInt64(0)..<40)
+  func everyProductIsTheSame(seed: UInt64) throws {
+    var random = SplitMix64(seed: seed &+ 4_000)
+    let transforms: [Factor.Transform] = [.identity, .capped, .hinge, .above]
+    func factor(_ random: inout SplitMix64) -> Factor {
+      Factor(
+        feature: UInt16(random.integer(in: 0...Feature.count - 1)),
+        transform: transforms[random.integer(in: 0...3)], knot: random.uniform(in: 0...30))
+    }
+    var model = SyntheticModel.model(seed: seed)
+    let terms = (0..<60).map { index in
+      Term(factor(&random), index % 3 == 0 ? nil : factor(&random))
+    }
+    model.ttft.terms += terms
+    model.tpot.terms += terms.reversed()
+    for head in model.ttft.heads.indices {
+      model.ttft.heads[head].coefficients += terms.map { _ in random.uniform(in: 0...0.01) }
+      model.tpot.heads[head].coefficients += terms.indices.map { index in
+        index % 5 == 0 ? 0 : random.uniform(in: 0...0.01)
+      }
+    }
+    for group in model.groups.indices {
+      model.groups[group].ttftScales = [Float](repeating: 1.25, count: model.ttft.terms.count)
+      model.groups[group].tpotScales = []
+    }
+    var (pool, time) = try loadedPool(model, seed: seed, endpoints: 7)
+    var batch: [Prediction] = []
+    time += random.uniform(in: 0...300)
+    let request = shape(&random)
+    let matched = [Double](repeating: request.matchedPrefixTokens, count: 7)
+    pool.predict(request, matchedPrefixTokens: matched, at: time, into: &batch)
+    for endpoint in 0..<7 {
+      let answer = pool.predict(request, on: endpoint, at: time)
+      let alone = try #require(answer)
+      #expect(isClose(batch[endpoint].ttft, alone.ttft), "endpoint \(endpoint)")
+      #expect(isClose(batch[endpoint].tpot, alone.tpot), "endpoint \(endpoint)")
+    }
+  }
+
   @Test(arguments: UInt64(0)..<20)
   func eventsBetweenBatchesAreSeen(seed: UInt64) throws {
     var random = SplitMix64(seed: seed &+ 3_000)
