@@ -58,6 +58,7 @@ start_endpoint() {
   endpoint_process[$key]=$!
   endpoint_port[$key]=$4
   await curl -fsS "http://127.0.0.1:$4/health"
+  await test -s "$work/$1/endpoint-$2.yaml"
 }
 
 # start_stack NAME SPEEDS POLICY-YAML [MODEL]: endpoints of these speeds, picker and Envoy.
@@ -98,9 +99,11 @@ YAML
 }
 
 # load NAME RATE SECONDS SEED [OPTION...]: conversations through a stack; JSON of what came.
+# LOAD_EXTRA says what they are like.
 load() {
+  # shellcheck disable=SC2086  # a list of options
   local name=$1 rate=$2 seconds=$3 seed=$4
   shift 4
   "$gateway" load --url "http://127.0.0.1:${listen[$name]}" --rate "$rate" --seconds "$seconds" \
-    --seed "$seed" --json "$@"
+    --seed "$seed" --json ${LOAD_EXTRA:-} "$@"
 }

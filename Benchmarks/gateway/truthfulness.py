@@ -74,7 +74,8 @@ def main():
     predicted = {c["metric"]: c for c in rival["comparisons"]}
     print("| seed | metric | predicted, ms | realised, ms | predicted gain | realised gain | difference |")
     print("|---|---|---|---|---|---|---|")
-    for seed, label in ((2, "another"), (1, "the same")):
+    for seed in sorted({path.rsplit("-", 1)[1] for path in glob.glob(f"{folder}/tuned/began-*")}):
+        label = "the same" if seed == "1" else "another"
         sides = [requests(f"{folder}/{name}", seed, seconds) for name in ("stock", "tuned")]
         for metric in METRICS:
             if metric not in predicted:

@@ -2,7 +2,8 @@
 # Does a tuned policy gain behind a real Envoy what the tuner said it would?
 #
 #   Benchmarks/gateway/truthfulness.sh            # prints Markdown; about 35 minutes
-#   SPEEDS=1,1,0.6,0.6 RATE=30 PLAY_SECONDS=600 BASELINE=llm-d BUDGET=100 KV_BLOCKS=8192 …
+#   SPEEDS=1,1,0.6,0.6 RATE=30 PLAY_SECONDS=600 BASELINE=llm-d BUDGET=100 KV_BLOCKS=8192 SEEDS="2 1" …
+#   LOAD_EXTRA="--turns 1.5 --message-tokens 3000 …"    # another kind of load
 #   GATEWAY=path/to/glidepath-gateway             # else both programs are built
 #
 # 1. A stock policy routes a load of conversations over simulated endpoints behind a real Envoy.
@@ -20,6 +21,7 @@ rate=${RATE:-30}
 seconds=${PLAY_SECONDS:-600}
 baseline=${BASELINE:-llm-d}
 budget=${BUDGET:-100}
+seeds=${SEEDS:-2 1}
 declare -A names=([llm-d]=weightedScorers [round-robin]=roundRobin [least-request]=leastRequest)
 stock="{ name: ${names[$baseline]}, seed: 1 }"
 
@@ -58,12 +60,12 @@ say "stock and tuned side by side"
 cp -L "$work/workspace/models/champion" "$work/serving.glide"
 start_stack stock "$speeds" "$stock"
 start_stack tuned "$speeds" "{ name: model, seed: 1 }" "$work/serving.glide"
-for seed in 2 1; do
+for seed in $seeds; do
   play stock "$seed" &
   one=$!
   play tuned "$seed" &
   two=$!
-  if ((seed == 2)); then
+  if [[ $seed == "${seeds%% *}" ]]; then
     # Taken over under load, before the first block that counts.
     sleep 10
     cp "$work/tuning/tuned.glide" "$work/next.glide"
@@ -77,6 +79,6 @@ grep -c "a model is in force" "$work/tuned/picker.log" | grep -qx 2
 python3 Benchmarks/gateway/truthfulness.py "$work" "$baseline" "$seconds"
 echo
 echo "Endpoints of speeds $speeds, $rate requests/s, $seconds s a play, KV cache of" \
-  "${KV_BLOCKS:-8192} blocks; $(nproc) cores," \
+  "${KV_BLOCKS:-8192} blocks; load options: ${LOAD_EXTRA:-none}; $(nproc) cores," \
   "load after: $(cut -d ' ' -f 1-3 /proc/loadavg)."
 [[ -n ${WORK:-} ]] || rm -rf "$work"

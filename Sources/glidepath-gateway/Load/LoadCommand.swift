@@ -27,6 +27,8 @@ struct LoadCommand: AsyncParsableCommand {
   @Option(help: "The plan's seed.")
   var seed: UInt64 = 1
 
+  @OptionGroup(title: "What is asked") var shape: LoadShapeOptions
+
   @Option(help: "The model that is asked for.")
   var model = "simulated"
 
@@ -49,7 +51,7 @@ struct LoadCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var configuration = LoadPlan.Configuration()
+    var configuration = shape.configuration
     configuration.seconds = seconds
     configuration.requestsPerSecond = rate
     configuration.seed = seed
@@ -86,6 +88,50 @@ struct LoadCommand: AsyncParsableCommand {
     }
     let failed = outcomes.reduce(0) { $0 + ($1.status == 200 ? 0 : 1) }
     if Double(failed) > maximumFailedShare * Double(outcomes.count) { throw ExitCode.failure }
+  }
+}
+
+/// What the conversations of a load are like.
+struct LoadShapeOptions: ParsableArguments {
+  @Option(help: "Turns of a session, on average.")
+  var turns = LoadPlan.Configuration().meanTurns
+
+  @Option(help: "System prompts that sessions share.")
+  var systemPrompts = LoadPlan.Configuration().systemPrompts
+
+  @Option(help: "Tokens of a system prompt.")
+  var systemTokens = LoadPlan.Configuration().systemTokens
+
+  @Option(help: "Tokens of a user's message, on average.")
+  var messageTokens = LoadPlan.Configuration().meanMessageTokens
+
+  @Option(help: "Tokens of an answer, on average.")
+  var answerTokens = LoadPlan.Configuration().meanAnswerTokens
+
+  @Option(help: "How much more arrives in a burst than outside; 1 for none.")
+  var burstiness = LoadPlan.Configuration().burstiness
+
+  func validate() throws {
+    guard turns >= 1, turns <= 1_000, burstiness >= 1, burstiness <= 1_000 else {
+      throw ValidationError("--turns and --burstiness must be 1…1000")
+    }
+    guard (1...10_000).contains(systemPrompts), (0...1_000_000).contains(systemTokens) else {
+      throw ValidationError("--system-prompts must be 1…10000, --system-tokens 0…1000000")
+    }
+    for value in [messageTokens, answerTokens] where !(value > 0 && value <= 1e6) {
+      throw ValidationError("--message-tokens and --answer-tokens must be above 0, at most 1000000")
+    }
+  }
+
+  var configuration: LoadPlan.Configuration {
+    var configuration = LoadPlan.Configuration()
+    configuration.meanTurns = turns
+    configuration.systemPrompts = systemPrompts
+    configuration.systemTokens = systemTokens
+    configuration.meanMessageTokens = messageTokens
+    configuration.meanAnswerTokens = answerTokens
+    configuration.burstiness = burstiness
+    return configuration
   }
 }
 
