@@ -155,6 +155,31 @@ import Testing
     }
   }
 
+  @Test(arguments: [300.0, 1_024, 8_192])
+  func stepsBendAtTheirKnots(tokenBudget: Double) throws {
+    var model = SyntheticModel.model(seed: 21)
+    for engine in model.engines.indices {
+      for knot in 0..<6 {
+        model.engines[engine].stepCoefficients[18 + knot] = 0.001 * Double(knot + 1)
+      }
+    }
+    model.engines[0].tokenBudget = tokenBudget
+    model.engines[1].tokenBudget = 300
+    var (pool, time) = try loadedPool(model, seed: 21, endpoints: 6)
+    var batch: [Prediction] = []
+    time += 1
+    for promptTokens in [10.0, 200, 700, 3_000, 20_000] {
+      let request = RequestShape(promptTokens: promptTokens)
+      pool.predict(request, matchedPrefixTokens: [], at: time, into: &batch)
+      for endpoint in 0..<6 {
+        let answer = pool.predict(request, on: endpoint, at: time)
+        let alone = try #require(answer)
+        #expect(isClose(batch[endpoint].ttft, alone.ttft), "endpoint \(endpoint)")
+        #expect(isClose(batch[endpoint].tpot, alone.tpot), "endpoint \(endpoint)")
+      }
+    }
+  }
+
   @Test(arguments: UInt64(0)..<20)
   func eventsBetweenBatchesAreSeen(seed: UInt64) throws {
     var random = SplitMix64(seed: seed &+ 3_000)

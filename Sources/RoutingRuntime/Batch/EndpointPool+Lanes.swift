@@ -143,7 +143,8 @@ extension EndpointPool {
       read(predictor, group: group, expired: expired, need: need, at: time)
     }
     return LaneMoment(
-      request, pool: totals(at: time, needs: program.needs), needs: program.needs,
+      request, pool: totals(at: time, needs: program.needs),
+      largestBudget: columns.largestBudget, needs: program.needs,
       epoch: columns.epoch, time: time)
   }
 
@@ -168,6 +169,8 @@ extension EndpointPool {
       let isStale = state.stale >> UInt8(lane) & 1 == 1
       endpoints[endpoint].write(into: &rows, lane, isStale: isStale, epoch: epoch, at: time)
       if isStale {
+        columns.largestBudget = max(
+          columns.largestBudget, endpoints[endpoint].engine.tokenBudget)
         rows.set(.ttftLogarithm, ttftCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
         rows.set(.tpotLogarithm, tpotCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
         rows.set(.ttftScale, predictor.ttft.groupScales?[groups[endpoint]] ?? 1, lane)

@@ -36,7 +36,8 @@ struct LaneBatch {
   func load(_ rows: LaneRows, matched: Lanes, _ slots: inout MutableSpan<Lanes>) -> LaneForecast {
     let newTokens = larger(all(1), moment.promptTokens - matched)
     let forecast = LaneForecast(
-      rows, promptTokens: moment.promptTokens, newTokens: newTokens, at: moment.time)
+      rows, promptTokens: moment.promptTokens, newTokens: newTokens,
+      hasLargeSteps: moment.hasLargeSteps, at: moment.time)
     slots.write(
       rows, forecast, moment, matched: matched, newTokens: newTokens, needs: predictor.lanes.needs)
     for feature in predictor.lanes.loadedFeatures { slots.set(feature, rows.kept(feature)) }

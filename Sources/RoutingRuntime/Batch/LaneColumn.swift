@@ -42,6 +42,8 @@ struct LaneColumns: Sendable {
   /// ``groupCount`` × ``LaneColumn/count``, a group's columns together.
   var values: [Lanes] = []
   var groups: [GroupState] = []
+  /// The largest token budget of an engine so far.
+  var largestBudget = 0.0
   /// The time to which fading sums are scaled.
   private(set) var epoch = 0.0
 

@@ -6,6 +6,8 @@ struct LaneMoment: Sendable {
   let promptTokens: Double
   let maximumTokens: Double
   let pool: PoolTotals
+  /// Whether some engine's steps may reach the upper three knots.
+  let hasLargeSteps: Bool
   /// The rates that sums of each half-life stand for, faded since the columns' epoch.
   let fastRate: Double
   let rate: Double
@@ -16,8 +18,10 @@ struct LaneMoment: Sendable {
 
   /// - Parameter needs: What is not needed of the rates is left at 0.
   init(
-    _ request: RequestShape, pool: PoolTotals, needs: LaneNeeds, epoch: Double, time: Double
+    _ request: RequestShape, pool: PoolTotals, largestBudget: Double, needs: LaneNeeds,
+    epoch: Double, time: Double
   ) {
+    hasLargeSteps = largestBudget > StepFeature.prefillKnots[3]
     self.time = time
     promptTokens = request.promptTokens
     maximumTokens = request.maximumTokens
