@@ -16,8 +16,10 @@ struct EndpointSlot: Sendable {
   var ejectedUntil = -Double.infinity
   /// Whether its requests in flight make no progress.
   var isStalled = false
-  /// After an ejection: it gets one request at a time until one succeeds.
+  /// After an ejection: it gets one request at a time until one has its first token.
   var isOnProbation = false
+  /// Requests in flight that were sent to it on probation.
+  var probesInFlight = 0
   /// When an answer of it last went on, ms.
   var progressAt = -Double.infinity
   var snapshot: EngineSnapshot?
@@ -37,7 +39,7 @@ struct EndpointSlot: Sendable {
   /// Whether it is in order at `time`.
   func isHealthy(at time: Double) -> Bool {
     mayServe && isAlive && !isStalled && time >= ejectedUntil
-      && !(isOnProbation && requestsInFlight > 0)
+      && !(isOnProbation && probesInFlight > 0)
   }
 
   /// One word for reports.
@@ -79,6 +81,8 @@ struct Flight: Sendable {
   var firstTokenAt: Double?
   var streamedTokens = 0
   var chunkOffsets: [Float] = []
+  /// Whether its endpoint was on probation when it was picked.
+  var isProbe = false
 
   /// Arrival to dispatch, ms.
   var waitMilliseconds: Double {

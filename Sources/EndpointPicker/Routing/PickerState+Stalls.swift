@@ -23,6 +23,17 @@ extension PickerState {
     applyAvailability(at: time)
   }
 
+  /// A request that was sent after the last ejection has its first token: others may follow.
+  ///
+  /// Waiting for its end would leave the endpoint idle for the length of an answer.
+  mutating func endProbation(_ endpoint: Int, by flight: Flight, at time: Double) {
+    guard slots[endpoint].isOnProbation, flight.dispatchedAt >= slots[endpoint].ejectedUntil else {
+      return
+    }
+    slots[endpoint].isOnProbation = false
+    applyAvailability(at: time)
+  }
+
   /// Finds the endpoints that hang: none of their streams goes on, though some should.
   ///
   /// Engines with continuous batching give every running stream a token at each step, so that a

@@ -75,7 +75,11 @@ struct PickerState: Sendable {
       dispatchedUnixNanoseconds: unixNanoseconds, dispatchedAt: time)
     slots[pick.endpoint].picked(
       pick.reason, matchedShare: pick.matchedPrefixTokens / max(routed.promptTokens, 1))
-    if slots[pick.endpoint].isOnProbation { applyAvailability(at: time) }
+    if slots[pick.endpoint].isOnProbation {
+      flights[ticket.identifier]?.isProbe = true
+      slots[pick.endpoint].probesInFlight += 1
+      applyAvailability(at: time)
+    }
     return .endpoint(
       PickedEndpoint(
         address: slots[pick.endpoint].description.address,
@@ -126,6 +130,7 @@ struct PickerState: Sendable {
     guard var flight = flights[ticket.identifier], flight.firstTokenAt == nil else { return }
     flight.firstTokenAt = time
     progressed(flight.pick.endpoint, at: time)
+    endProbation(flight.pick.endpoint, by: flight, at: time)
     if slots.indices.contains(flight.pick.prefillEndpoint) {
       progressed(flight.pick.prefillEndpoint, at: time)
     }
@@ -171,6 +176,7 @@ struct PickerState: Sendable {
     router.finished(flight.handle, outputTokens: Double(tokens), at: time)
     let index = flight.pick.endpoint
     slots[index].requestsInFlight -= 1
+    if flight.isProbe { slots[index].probesInFlight -= 1 }
     judge(outcome, flight, at: time)
     if outcome.end == .complete, outcome.status < 400 { progressed(index, at: time) }
     if slots[index].isOnProbation { applyAvailability(at: time) }

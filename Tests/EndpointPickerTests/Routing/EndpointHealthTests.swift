@@ -269,6 +269,26 @@ import Testing
     #expect(picker.report().counters.staleSnapshots == 1)
   }
 
+  @Test func firstTokenEndsTheProbation() throws {
+    let picker = picker {
+      $0.outlierFailures = 1
+      $0.ejectionMilliseconds = 1_000
+    }
+    let older = try #require(picker.picked(streaming, subset: ["127.0.0.1:8000"]))
+    let failed = try #require(picker.picked(streaming, subset: ["127.0.0.1:8000"]))
+    picker.finished(failed.ticket, outcome: .bad)
+    wait(1_001, picker)
+    picker.firstToken(older.ticket)
+    let probe = try #require(
+      picker.picked(streaming, subset: ["127.0.0.1:8000"]), "whatever runs there since before")
+    #expect(addresses(picker) == ["127.0.0.1:8001"])
+    picker.firstToken(probe.ticket)
+    #expect(addresses(picker).count == 2)
+    picker.finished(probe.ticket, outcome: .good)
+    picker.finished(older.ticket, outcome: .good)
+    #expect(picker.requestsInFlight == 0)
+  }
+
   @Test func noMoreIsRememberedThanTheEngineCaches() throws {
     let picker = picker(endpoints: 1)
     var metrics = loaded
