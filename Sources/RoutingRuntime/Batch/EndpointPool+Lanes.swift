@@ -57,13 +57,14 @@ extension EndpointPool {
       let rows = sheet.span.extracting(first..<first + LaneColumn.count)
       let matched = Lanes(matches, from: laneCount * group)
       _ = batch.load(rows, matched: matched, &working)
+      let lanes = min(laneCount, results.count - laneCount * group)
+      // Each result is stored before the next is computed, so that registers are free for its sums.
       let ttft = batch.ttft(rows, working.span)
+      for lane in 0..<lanes { results[laneCount * group + lane].ttft = ttft[lane] }
       let tpot = batch.tpot(rows, working.span)
+      for lane in 0..<lanes { results[laneCount * group + lane].tpot = tpot[lane] }
       let excess = batch.excess(rows, working.span)
-      for lane in 0..<min(laneCount, results.count - laneCount * group) {
-        results[laneCount * group + lane] = Prediction(
-          ttft: ttft[lane], tpot: tpot[lane], isExtrapolating: excess[lane] > 0)
-      }
+      for lane in 0..<lanes { results[laneCount * group + lane].isExtrapolating = excess[lane] > 0 }
     }
     swap(&slots, &laneSlots)
     swap(&sheet, &columns.values)
