@@ -95,10 +95,12 @@ public struct FleetEvaluator: PolicyEvaluator {
   /// Segments to tune on.
   public var segmentCount: Int { segments.count }
 
-  /// A run on one tuning segment, as one block.
+  /// A run on one tuning segment, as a few blocks of time.
   public func tuning(_ policy: RoutingPolicy, segment: Int, seed: UInt64) -> Observations {
-    run(segments[segment], policy, seed: seed, blockCount: 1)
+    run(segments[segment], policy, seed: seed, blockCount: Self.segmentBlocks)
   }
+
+  private static let segmentBlocks = 4
 
   /// A run on the judging part.
   public func judging(_ policy: RoutingPolicy, seed: UInt64) -> Observations {

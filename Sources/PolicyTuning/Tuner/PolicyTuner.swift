@@ -135,11 +135,12 @@ public struct PolicyTuner: Sendable {
     }
     result.front = ParetoFront.indices(result.points.map { ($0.ttftP90, $0.tpotP90) })
     let best = finalist(full, evaluator, space)
-    let tuned = NamedPolicy("tuned", space.policy(at: best))
+    let point = settled(best, evaluator, space)
+    let tuned = NamedPolicy("tuned", space.policy(at: point))
     result.tuned = tuned
-    result.values = space.values(at: best)
+    result.values = space.values(at: point)
     judge(tuned, evaluator, &result, progress)
-    result.sensitivity = sensitivity(of: best, evaluator, space, found, progress)
+    result.sensitivity = sensitivity(of: point, evaluator, space, found, progress)
   }
 
   // MARK: - Parts
@@ -244,6 +245,30 @@ public struct PolicyTuner: Sendable {
     return points[best]
   }
 
+  /// `best`, or where the search began unless `best` is surely better: on the tuning part, with
+  /// fresh seeds, segment against segment.
+  ///
+  /// A search finds what happens to do well on the requests that it saw. Where that is within the
+  /// scatter of those, the untuned policy does better on others.
+  private func settled(
+    _ best: [Double], _ evaluator: some PolicyEvaluator, _ space: PolicySpace
+  ) -> [Double] {
+    guard best != space.start else { return best }
+    let policies = [space.policy(at: best), space.base]
+    var runs: [[Observations]] = [[], []]
+    for round in 1...Self.settlingRounds {
+      let seen = evaluator.tuning(
+        policies, share: 1, seed: Self.searchSeed &+ 100_000 &* UInt64(round))
+      for index in runs.indices { runs[index].append(seen[index]) }
+    }
+    let isSure = configuration.objective.terms.contains { term in
+      let comparison = PairedComparison(term.metric, candidate: runs[0], baseline: runs[1])
+      return comparison.verdict == .win
+    }
+    return isSure ? best : space.start
+  }
+
+  private static let settlingRounds = 4
   private static let finalists = 5
   private static let finalRounds = 2
 

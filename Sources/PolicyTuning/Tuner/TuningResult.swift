@@ -64,6 +64,15 @@ public struct TuningResult: Sendable {
   /// What to do.
   public var advice: TuningAdvice
 
+  /// What to run if this family's policy is to run: the tuned one where nothing speaks against it,
+  /// else the untuned one.
+  public var recommended: NamedPolicy {
+    guard let tuned, proof.passes, advice.decision != .refuse else {
+      return NamedPolicy("untuned", space.base)
+    }
+    return tuned
+  }
+
   /// Levels of ``ttftDistribution``.
   public static let distributionLevels = [
     0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99,

@@ -15,10 +15,11 @@ struct World {
   let model: GlideModel
   let predictor: Predictor
 
-  /// Simulates `seconds` of arrivals under `policy` and fits a model on the first `share`.
+  /// Simulates `seconds` of arrivals under `policy`, keeps the first `loggedShare` of the time as the
+  /// log and fits a model on the first `share` of that.
   init(
     _ scenario: Scenario, engines: GlideModel, seconds: Double, policy: RoutingPolicy,
-    share: Double, seed: UInt64, workers: Int
+    loggedShare: Double = 1, share: Double, seed: UInt64, workers: Int
   ) throws {
     self.scenario = scenario
     self.engines = engines
@@ -28,7 +29,14 @@ struct World {
       ttftMilliseconds: Self.ttftObjective, tpotMilliseconds: Self.tpotObjective)
     let fleet = scenario.fleet(engines, seed: seed)
     let outcomes = Fleet(fleet, policy: policy).run(workload).outcomes
-    log = TuningLog(simulated: workload, outcomes: outcomes, fleet: fleet)
+    let start = workload.requests.first?.arrivalMilliseconds ?? 0
+    let cut = start + loggedShare * workload.durationMilliseconds
+    let count = workload.requests.firstIndex { $0.arrivalMilliseconds > cut }
+    let logged = Workload(
+      requests: Array(workload.requests.prefix(count ?? workload.requests.count)),
+      blockTokens: workload.blockTokens)
+    log = TuningLog(
+      simulated: logged, outcomes: Array(outcomes.prefix(logged.requests.count)), fleet: fleet)
     model = try PolicyTuner.fit(log, share: share, threads: workers, toolVersion: "benchmark")
     predictor = try PolicyTuner.predictor(model)
   }

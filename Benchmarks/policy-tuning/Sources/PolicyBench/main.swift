@@ -6,6 +6,9 @@ import PolicyTuning
 //
 //   PolicyBench ranks ENGINES.glide LOGGED [SCENARIO]   ranks of policies, engine against simulation;
 //                                                       LOGGED made the log: llm-d, round-robin …
+//   PolicyBench rivals ENGINES.glide [SCENARIO]         the tuned policy against the field's, later
+//   PolicyBench speed ENGINES.glide                     simulated over processor time, one core
+//   PolicyBench hour ENGINES.glide                      what tuning on an hour of log takes
 //   PolicyBench proof LOG...                            the log's own decisions, simulated
 //
 // SECONDS_LOGGED of arrivals, SEEDS and WORKERS (threads) come from the environment.
@@ -28,6 +31,11 @@ func run(_ arguments: [String]) throws -> Int32 {
   }
   let engines = try CoefficientFile.read(path: arguments[1])
   switch arguments[0] {
+  case "speed":
+    Speed(
+      engines: engines, seconds: setting("SECONDS_LOGGED", 600),
+      blockTokens: Int(setting("BLOCK_TOKENS", 512))
+    ).print()
   case "ranks":
     let logged = try NamedPolicy.named(arguments.count > 2 ? arguments[2] : "llm-d")
     let ranks = Ranks(
@@ -39,6 +47,21 @@ func run(_ arguments: [String]) throws -> Int32 {
     where only == nil || only == index {
       try ranks.print(scenario, seed: 9_000 + UInt64(index))
     }
+  case "rivals":
+    let rivals = Rivals(
+      engines: engines, seconds: setting("SECONDS_LOGGED", 1_200), seeds: Int(setting("SEEDS", 5)),
+      workers: workers, budget: setting("BUDGET", 200))
+    Rivals.printHead()
+    let only = arguments.count > 2 ? Int(arguments[2]) : nil
+    for (index, scenario) in Workloads.all(seconds: rivals.seconds).enumerated()
+    where only == nil || only == index {
+      try rivals.print(scenario, seed: 7_000 + UInt64(index))
+    }
+  case "hour":
+    try Hour(
+      engines: engines, seconds: setting("SECONDS_LOGGED", 3_600), workers: workers,
+      budget: setting("BUDGET", 200)
+    ).print()
   default: return 64
   }
   return 0
