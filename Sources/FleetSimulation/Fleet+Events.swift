@@ -4,20 +4,9 @@ extension Fleet {
   // MARK: - Arrivals
 
   /// A request reaches the gateway and is sent on.
-  mutating func arrive(
-    _ id: Int, _ request: SimulatedRequest, blockTokens: Int, to forced: Int?
-  ) {
+  mutating func arrive(_ id: Int, _ request: SimulatedRequest, blockTokens: Int) {
     let time = request.arrivalMilliseconds
     outcomes[id].arrivalMilliseconds = time
-    if let forced {
-      guard engines.indices.contains(forced) else {
-        outcomes[id].status = .noEndpoint
-        return
-      }
-      outcomes[id].endpoint = Int32(truncatingIfNeeded: forced)
-      submit(id, request, to: forced, at: time)
-      return
-    }
     let routing = RoutingRequest(request, blockTokens: blockTokens)
     let pick = router.pick(routing, at: time)
     guard pick.endpoint >= 0 else {
@@ -33,6 +22,27 @@ extension Fleet {
     }
     handles[id] = router.dispatched(routing, to: first, at: time)
     submit(id, request, to: first, isPrefillOnly: pick.prefillEndpoint >= 0, at: time)
+  }
+
+  /// A request reaches the gateway, which sends it where it is told.
+  ///
+  /// - Parameter prefill: Where its prompt is computed; -1 for where it is decoded.
+  mutating func arrive(
+    _ id: Int, _ request: SimulatedRequest, to endpoint: Int, prefill: Int
+  ) {
+    let time = request.arrivalMilliseconds
+    outcomes[id].arrivalMilliseconds = time
+    guard engines.indices.contains(endpoint) else {
+      outcomes[id].status = .noEndpoint
+      return
+    }
+    outcomes[id].endpoint = Int32(truncatingIfNeeded: endpoint)
+    guard prefill != endpoint, engines.indices.contains(prefill) else {
+      submit(id, request, to: endpoint, at: time)
+      return
+    }
+    outcomes[id].prefillEndpoint = Int32(truncatingIfNeeded: prefill)
+    submit(id, request, to: prefill, isPrefillOnly: true, at: time)
   }
 
   /// Keeps what the gateway knew of the endpoint, for a log of the run.

@@ -11,7 +11,9 @@ public struct Fleet: Sendable {
     /// By the router.
     case router
     /// As given, for each request of the workload; -1 refuses it. The router is not driven.
-    case forced([Int])
+    ///
+    /// `prefill` says where prompts are computed, when elsewhere; -1 and missing ones for there.
+    case forced([Int], prefill: [Int] = [])
   }
 
   /// What happened.
@@ -107,8 +109,10 @@ public struct Fleet: Sendable {
     for index in fleet.engines.indices { fleet.engines[index].isTraced = isTraced }
     let requests = workload.requests
     var forced: [Int]?
-    if case .forced(let endpoints) = routing {
+    var forcedPrefill: [Int] = []
+    if case .forced(let endpoints, let prefill) = routing {
       forced = endpoints
+      forcedPrefill = prefill
       fleet.isRouted = false
     }
     var (arrival, fault) = (0, 0)
@@ -134,8 +138,13 @@ public struct Fleet: Sendable {
           isOver && !isWatched
           ? .infinity : nextScrape + max(configuration.scrapeIntervalMilliseconds, 0.1)
       } else {
-        let endpoint = forced.map { arrival < $0.count ? $0[arrival] : -1 }
-        fleet.arrive(arrival, requests[arrival], blockTokens: workload.blockTokens, to: endpoint)
+        if let forced {
+          fleet.arrive(
+            arrival, requests[arrival], to: arrival < forced.count ? forced[arrival] : -1,
+            prefill: arrival < forcedPrefill.count ? forcedPrefill[arrival] : -1)
+        } else {
+          fleet.arrive(arrival, requests[arrival], blockTokens: workload.blockTokens)
+        }
         arrival += 1
         if arrival & 0x3fff == 0 { progress?(Double(arrival) / Double(requests.count)) }
       }

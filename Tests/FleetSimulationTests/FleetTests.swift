@@ -111,6 +111,23 @@ import Testing
     #expect(apart.tpot.p99 < FleetSummary(together.outcomes, of: workload).tpot.p99)
   }
 
+  @Test func replayedPairsGiveTheOutcomesOfTheRunThatMadeThem() {
+    var fleet = configuration()
+    for index in fleet.endpoints.indices {
+      fleet.endpoints[index].role = index < 2 ? .prefill : .decode
+    }
+    let workload = chat.workload(seed: 17)
+    let routed = Fleet(fleet, policy: .leastRequest).run(workload).outcomes
+    let replayed = Fleet(fleet, policy: .random).run(
+      workload,
+      routing: .forced(
+        routed.map { Int($0.endpoint) }, prefill: routed.map { Int($0.prefillEndpoint) })
+    ).outcomes
+    #expect(replayed.map(\.prefillEndpoint) == routed.map(\.prefillEndpoint))
+    #expect(replayed.map(\.ttftMilliseconds) == routed.map(\.ttftMilliseconds))
+    #expect(replayed.map(\.e2eMilliseconds) == routed.map(\.e2eMilliseconds))
+  }
+
   @Test func aFasterAcceleratorGetsMoreOfTheWork() {
     var fleet = configuration()
     let fast = configuration(speed: 2).endpoints[0].engine

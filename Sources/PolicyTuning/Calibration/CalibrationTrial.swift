@@ -113,6 +113,7 @@ struct CalibrationBench: Sendable {
   let seed: UInt64
   private let workload: Workload
   private let decisions: [Int]
+  private let prefills: [Int]
   private let classOfRow: [Int]
   /// Rows of each class, in order, cut into windows of about this many.
   private static let windowRows = 150
@@ -129,6 +130,7 @@ struct CalibrationBench: Sendable {
     self.seed = seed
     workload = log.workload(rows)
     decisions = log.decisions(rows)
+    prefills = log.prefillDecisions(rows)
     classOfRow = decisions.map { $0 >= 0 ? classOfEndpoint[$0] : -1 }
   }
 
@@ -153,7 +155,7 @@ struct CalibrationBench: Sendable {
       endpoints: endpoints, router: Router.Configuration(prefixCapacity: 1, requestCapacity: 1),
       scrapeIntervalMilliseconds: scrapeInterval, seed: seed)
     return Fleet(configuration, policy: .roundRobin).run(
-      workload, routing: .forced(decisions), isTraced: isTraced)
+      workload, routing: .forced(decisions, prefill: prefills), isTraced: isTraced)
   }
 
   /// The comparison of class `index` over `judged` or a part of it.

@@ -37,6 +37,8 @@ public struct FleetCalibration: Sendable, Hashable {
     public var name: String
     /// Its class, an index into ``FleetCalibration/classes``.
     public var accelerator: Int
+    /// What the log uses it for.
+    public var role = EndpointRole.both
   }
 
   /// The accelerator classes, by first appearance.
@@ -59,6 +61,7 @@ public struct FleetCalibration: Sendable, Hashable {
       endpoints: endpoints.map { endpoint in
         FleetConfiguration.Endpoint(
           name: endpoint.name, accelerator: classes[endpoint.accelerator].name,
+          role: endpoint.role,
           engine: classes[endpoint.accelerator].engine)
       }, router: router, scrapeIntervalMilliseconds: scrapeIntervalMilliseconds, seed: seed)
   }

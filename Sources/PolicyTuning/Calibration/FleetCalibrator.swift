@@ -98,6 +98,7 @@ struct AcceleratorClasses: Sendable {
   var classOfEndpoint: [Int] = []
   var endpointNames: [String] = []
   var sampleCounts: [Int] = []
+  var roles: [EndpointRole] = []
 
   init(_ log: TuningLog, rows: Range<Int>, model: GlideModel) {
     var accelerators = [Symbol](repeating: .none, count: log.endpoints.count)
@@ -107,6 +108,12 @@ struct AcceleratorClasses: Sendable {
       guard endpoint >= 0 else { continue }
       accelerators[endpoint] = log.replay.rows[row].accelerator
       if log.replay.isComplete(row) { counts[endpoint] += 1 }
+    }
+    roles = log.roles(rows)
+    // A log names the accelerator that decodes; prompts alone are taken to meet the commonest.
+    let commonest = counts.indices.max { counts[$0] < counts[$1] }
+    for endpoint in log.endpoints.indices where roles[endpoint] == .prefill {
+      accelerators[endpoint] = commonest.map { accelerators[$0] } ?? .none
     }
     for endpoint in log.endpoints.indices {
       let name = log.replay.symbols.name(accelerators[endpoint]) ?? ""
@@ -157,7 +164,8 @@ struct AcceleratorClasses: Sendable {
     FleetCalibration(
       classes: [],
       endpoints: endpointNames.indices.map {
-        FleetCalibration.Endpoint(name: endpointNames[$0], accelerator: classOfEndpoint[$0])
+        FleetCalibration.Endpoint(
+          name: endpointNames[$0], accelerator: classOfEndpoint[$0], role: roles[$0])
       }, scrapeIntervalMilliseconds: scrapeInterval, discrepancy: .infinity, warnings: [])
   }
 }

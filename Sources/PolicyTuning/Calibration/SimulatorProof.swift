@@ -106,7 +106,8 @@ public struct SimulatorProof: Sendable, Hashable {
     let rows = start..<judged.upperBound
     let router = Router.Configuration(prefixCapacity: 1, requestCapacity: 1)
     let outcomes = Fleet(calibration.fleet(seed: seed, router: router), policy: .roundRobin).run(
-      log.workload(rows), routing: .forced(log.decisions(rows))
+      log.workload(rows),
+      routing: .forced(log.decisions(rows), prefill: log.prefillDecisions(rows))
     ).outcomes
     let whole = SimulationComparison(log, outcomes, firstRow: start, rows: judged)
     comparisons = Self.comparisons(whole, endpoint: nil, bounds: bounds)

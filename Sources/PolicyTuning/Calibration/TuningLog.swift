@@ -1,12 +1,14 @@
 public import FleetSimulation
 public import LogReplay
 public import RequestLog
+public import RoutingRuntime
 
 /// A request log that a simulation can replay: the requests by dispatch, with their prefix blocks.
 public struct TuningLog: Sendable {
   /// The requests.
   public let replay: ReplayLog
-  /// The endpoints that the log names, in order of first dispatch.
+  /// The endpoints that the log names, in order of first dispatch; those that only computed prompts
+  /// for others come last.
   public let endpoints: [Symbol]
   /// Tokens per prefix block.
   public let blockTokens: Int
@@ -35,6 +37,11 @@ public struct TuningLog: Sendable {
       endpointOfSymbol[Int(row.endpoint.index)] = endpoints.count
       endpoints.append(row.endpoint)
     }
+    for row in replay.rows where endpointOfSymbol.indices.contains(Int(row.prefillEndpoint.index)) {
+      guard endpointOfSymbol[Int(row.prefillEndpoint.index)] < 0 else { continue }
+      endpointOfSymbol[Int(row.prefillEndpoint.index)] = endpoints.count
+      endpoints.append(row.prefillEndpoint)
+    }
     self.endpoints = endpoints
     self.endpointOfSymbol = endpointOfSymbol
     let commonest = sizes.max { ($0.value, $1.key) < ($1.value, $0.key) }
@@ -51,6 +58,13 @@ public struct TuningLog: Sendable {
   public func endpoint(ofRow row: Int) -> Int {
     let symbol = Int(replay.rows[row].endpoint.index)
     return endpointOfSymbol.indices.contains(symbol) ? endpointOfSymbol[symbol] : -1
+  }
+
+  /// Where row `row`'s prompt was computed, when elsewhere; -1 else.
+  public func prefillEndpoint(ofRow row: Int) -> Int {
+    let symbol = Int(replay.rows[row].prefillEndpoint.index)
+    let endpoint = endpointOfSymbol.indices.contains(symbol) ? endpointOfSymbol[symbol] : -1
+    return endpoint == self.endpoint(ofRow: row) ? -1 : endpoint
   }
 
   /// The hashes of row `row`'s leading prompt blocks.
@@ -86,6 +100,25 @@ public struct TuningLog: Sendable {
 
   /// Where rows `rows` were sent.
   public func decisions(_ rows: Range<Int>) -> [Int] { rows.map { endpoint(ofRow: $0) } }
+
+  /// Where prompts of rows `rows` were computed, when elsewhere; empty where none were.
+  public func prefillDecisions(_ rows: Range<Int>) -> [Int] {
+    let all = rows.map { prefillEndpoint(ofRow: $0) }
+    return all.contains { $0 >= 0 } ? all : []
+  }
+
+  /// What each endpoint is used for in rows `rows`.
+  public func roles(_ rows: Range<Int>) -> [EndpointRole] {
+    var (computes, decodes) = (endpoints.map { _ in false }, endpoints.map { _ in false })
+    for row in rows where endpoint(ofRow: row) >= 0 {
+      let prefill = prefillEndpoint(ofRow: row)
+      decodes[endpoint(ofRow: row)] = true
+      computes[prefill >= 0 ? prefill : endpoint(ofRow: row)] = true
+    }
+    return endpoints.indices.map { index in
+      computes[index] == decodes[index] ? .both : computes[index] ? .prefill : .decode
+    }
+  }
 
   /// The first row of the newest `share` of the time that the log covers.
   ///

@@ -1,4 +1,5 @@
 import FleetSimulation
+import RoutingRuntime
 import Testing
 
 @testable import PolicyTuning
@@ -27,6 +28,28 @@ import Testing
     }
     let decisions = log.decisions(rows).map { log.endpointName($0) }
     #expect(decisions == outcomes.map { fleet.endpoints[Int($0.endpoint)].name })
+  }
+
+  @Test func pairsOfEndpointsAreKnownFromTheLog() {
+    let engine = Fixtures.engine()
+    var fleet = Fixtures.fleet([("gpu", engine), ("gpu", engine), ("gpu", engine)])
+    fleet.endpoints[0].role = .prefill
+    fleet.endpoints[1].role = .decode
+    fleet.endpoints[2].role = .decode
+    let outcomes = Fleet(fleet, policy: .leastRequest).run(Fixtures.workload).outcomes
+    let log = TuningLog(simulated: Fixtures.workload, outcomes: outcomes, fleet: fleet)
+    let rows = 0..<log.count
+
+    let named = zip(log.endpoints.indices.map { log.endpointName($0) }, log.roles(rows))
+    for (name, role) in named { #expect(role == (name == "e0" ? .prefill : .decode)) }
+    #expect(log.endpoints.count == 3)
+    #expect(log.prefillDecisions(rows).allSatisfy { $0 >= 0 && log.endpointName($0) == "e0" })
+    let classes = AcceleratorClasses(log, rows: rows, model: Fixtures.model(slowness: 1))
+    #expect(classes.names == ["gpu"])
+
+    let whole = Fixtures.log(of: Fixtures.fleet([("gpu", engine), ("gpu", engine)]))
+    #expect(whole.roles(0..<whole.count) == [.both, .both])
+    #expect(whole.prefillDecisions(0..<whole.count).isEmpty)
   }
 
   @Test func theNewestShareIsOfTheTime() {
