@@ -1,6 +1,8 @@
 internal import CoefficientFile
 internal import FleetSimulation
 internal import Glibc
+internal import LatencyRegression
+internal import LinearAlgebra
 internal import LogReplay
 internal import RequestLog
 internal import RoutingRuntime
@@ -34,7 +36,7 @@ struct CalibrationSearch {
 
   /// The guess that a regression gives.
   func initial(_ source: FleetCalibration.Source, rows: Range<Int>) -> FleetGuess {
-    let others = bench.classOfEndpoint.count > 1 ? BatchHistory(bench.log, rows: rows) : nil
+    let others = bench.classOfEndpoint.count > 1 ? BatchHistory(bench.log.replay, rows: rows) : nil
     var guess = FleetGuess(classes: [])
     for index in classes.names.indices {
       var engine = classes.engines[index]
@@ -49,15 +51,15 @@ struct CalibrationSearch {
     return guess
   }
 
+  /// Step coefficients from how long answers took, none negative.
   private func answersFit(
     _ index: Int, rows: Range<Int>, engine: EngineModel, others: BatchHistory?
   ) -> [Double] {
     let members = bench.classOfEndpoint.indices.filter { bench.classOfEndpoint[$0] == index }
-    let regressions = members.map { endpoint in
-      DecodeRegression(
-        log: bench.log, rows: rows.filter { bench.log.endpoint(ofRow: $0) == endpoint },
-        tokenBudget: engine.tokenBudget, others: others)
-    }
+    let equations = AnswerEquations(
+      bench.log.replay,
+      rows: members.map { endpoint in rows.filter { bench.log.endpoint(ofRow: $0) == endpoint } },
+      tokenBudget: engine.tokenBudget, batches: others)
     let tpots = rows.compactMap { row -> Double? in
       let logged = bench.log.replay.rows[row]
       return members.contains(bench.log.endpoint(ofRow: row)) && logged.outputTokens > 8
@@ -67,15 +69,21 @@ struct CalibrationSearch {
     var coefficients = [Double](repeating: 0, count: StepFeature.count)
     coefficients[0] = SimulationComparison.Pair.quantile(tpots, 0.05)
     for _ in 0..<Self.regressionRounds {
-      var sums = DecodeRegression.Sums()
-      for regression in regressions {
-        regression.accumulate(into: &sums, previous: coefficients)
+      guard let normal = try? equations.normalMatrix(coefficients).selecting(columns: Self.columns),
+        let solution = try? NonNegativeLeastSquares(
+          rules: ColumnRules(nonNegative: Self.columns.map { _ in true })
+        ).fit(normal)
+      else { return coefficients }
+      for (position, column) in Self.columns.enumerated() {
+        coefficients[column] = solution.coefficients[position]
       }
-      coefficients = DecodeRegression.solve(sums, from: coefficients)
       coefficients[0] = max(coefficients[0], 0.2)
     }
     return coefficients
   }
+
+  /// What answers can tell: step, batch and its bends, context, others, prompts.
+  private static let columns = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 19, 21]
 
   /// Without what other endpoints' decoding adds, where it is next to nothing.
   private func decoupled(
