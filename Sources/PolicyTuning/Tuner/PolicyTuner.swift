@@ -135,7 +135,7 @@ public struct PolicyTuner: Sendable {
     }
     result.front = ParetoFront.indices(result.points.map { ($0.ttftP90, $0.tpotP90) })
     let best = finalist(full, evaluator, space)
-    let point = settled(best, evaluator, space)
+    let point = settled(best, evaluator, space, &result)
     let tuned = NamedPolicy("tuned", space.policy(at: point))
     result.tuned = tuned
     result.values = space.values(at: point)
@@ -251,7 +251,8 @@ public struct PolicyTuner: Sendable {
   /// A search finds what happens to do well on the requests that it saw. Where that is within the
   /// scatter of those, the untuned policy does better on others.
   private func settled(
-    _ best: [Double], _ evaluator: some PolicyEvaluator, _ space: PolicySpace
+    _ best: [Double], _ evaluator: some PolicyEvaluator, _ space: PolicySpace,
+    _ result: inout TuningResult
   ) -> [Double] {
     guard best != space.start else { return best }
     let policies = [space.policy(at: best), space.base]
@@ -261,11 +262,10 @@ public struct PolicyTuner: Sendable {
         policies, share: 1, seed: Self.searchSeed &+ 100_000 &* UInt64(round))
       for index in runs.indices { runs[index].append(seen[index]) }
     }
-    let isSure = configuration.objective.terms.contains { term in
-      let comparison = PairedComparison(term.metric, candidate: runs[0], baseline: runs[1])
-      return comparison.verdict == .win
+    result.settling = configuration.objective.terms.map { term in
+      PairedComparison(term.metric, candidate: runs[0], baseline: runs[1])
     }
-    return isSure ? best : space.start
+    return result.settling.contains { $0.verdict == .win } ? best : space.start
   }
 
   private static let settlingRounds = 4

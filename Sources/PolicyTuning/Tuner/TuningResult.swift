@@ -41,6 +41,9 @@ public struct TuningResult: Sendable {
   public var tuned: NamedPolicy?
   /// The searched parameters' values in ``tuned``.
   public var values: [Double] = []
+  /// The search's best against the untuned policy on the tuning part, by the objective's metrics;
+  /// where none is a win, ``tuned`` is the untuned one.
+  public var settling: [PairedComparison] = []
   /// Evaluations on the whole tuning part that the search spent.
   public var spent = 0.0
   /// How often the search began anew.

@@ -63,7 +63,10 @@ struct Rivals {
     let values = zip(result.space.dimensions, result.values).map { "\($0.name) \(rounded($1))" }
     Swift.print(
       "<!-- \(scenario.name): runs \(tuned.name); \(result.advice.decision.rawValue); "
-        + "proof \(result.proof.passes); \(values.joined(separator: ", "));",
+        + "search against untuned "
+        + (result.settling.first.map {
+          "\(percentage($0.gain)) (\(percentage($0.lower)) to \(percentage($0.upper)))"
+        } ?? "") + "; proof \(result.proof.passes); \(values.joined(separator: ", "));",
       result.advice.sentences.joined(separator: " "),
       result.rivals.map { rival in
         "\(rival.name) \(rival.comparisons.first.map { percentage($0.gain) } ?? "")"

@@ -39,7 +39,7 @@ func run(_ arguments: [String]) throws -> Int32 {
   case "ranks":
     let logged = try NamedPolicy.named(arguments.count > 2 ? arguments[2] : "llm-d")
     let ranks = Ranks(
-      engines: engines, seconds: setting("SECONDS_LOGGED", 480), seeds: Int(setting("SEEDS", 5)),
+      engines: engines, seconds: setting("SECONDS_LOGGED", 480), seeds: Int(setting("SEEDS", 10)),
       workers: workers, logged: logged)
     Ranks.printHead()
     let only = arguments.count > 3 ? Int(arguments[3]) : nil
@@ -49,7 +49,7 @@ func run(_ arguments: [String]) throws -> Int32 {
     }
   case "rivals":
     let rivals = Rivals(
-      engines: engines, seconds: setting("SECONDS_LOGGED", 1_200), seeds: Int(setting("SEEDS", 5)),
+      engines: engines, seconds: setting("SECONDS_LOGGED", 720), seeds: Int(setting("SEEDS", 8)),
       workers: workers, budget: setting("BUDGET", 200))
     Rivals.printHead()
     let only = arguments.count > 2 ? Int(arguments[2]) : nil

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# What tuning is worth where the truth is known: fleets of given engines, and the logs that they make.
+#
+#   Benchmarks/policy-tuning/known-fleet.sh [ENGINES.glide] [ranks|rivals|speed|hour|proof]...
+#
+# ENGINES.glide brings the engines' step times; without it, a model is fitted on the bundled mixed log.
+# SEEDS, SECONDS_LOGGED, BUDGET and WORKERS (threads) change what is measured; see main.swift.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+root=$PWD
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+if [[ "${1:-}" == *.glide ]]; then
+  engines=$(realpath "$1")
+  shift
+else
+  engines=$work/engines.glide
+  swift build -c release --product glidepath
+  "$(swift build -c release --show-bin-path)/glidepath" fit \
+    --log datasets/fleet-mixed.jsonl.zst --out "$engines"
+fi
+cd Benchmarks/policy-tuning
+swift build -c release
+bench="$(swift build -c release --show-bin-path)/PolicyBench"
+for what in "${@:-ranks rivals speed hour}"; do
+  for part in $what; do
+    echo "## $part"
+    if [[ $part == proof ]]; then
+      "$bench" proof "$root"/datasets/*.jsonl.zst
+    else
+      "$bench" "$part" "$engines"
+    fi
+  done
+done
