@@ -161,4 +161,12 @@ enum FileSystem {
       unsafe matches.gl_pathv[index].map { unsafe String(cString: $0) }
     }
   }
+  /// Gives memory that was freed back to the system, where the allocator keeps it for later.
+  ///
+  /// glibc's `malloc_trim` is in no header that Swift sees; other C libraries do without.
+  static func returnFreedMemory() {
+    guard let symbol = unsafe dlsym(nil, "malloc_trim") else { return }
+    let trim = unsafe unsafeBitCast(symbol, to: (@convention(c) (Int) -> CInt).self)
+    _ = trim(0)
+  }
 }

@@ -34,7 +34,11 @@ extension Workspace {
       throw error
     }
     try shrinkWAL()
-    return run.summary
+    let summary = run.summary
+    // The ledger and the parsers' blocks are gone; a fit in this process should not come on top.
+    run = IngestRun(configuration: configuration)
+    FileSystem.returnFreedMemory()
+    return summary
   }
 
   private func ingest(

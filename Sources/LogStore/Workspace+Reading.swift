@@ -72,6 +72,32 @@ extension Workspace {
     }
   }
 
+  /// The shortest part of `window` that ends with it and surely holds its newest `count` requests; the
+  /// whole of it when there are fewer.
+  ///
+  /// - Complexity: O(chunks); reads no request.
+  public func window(
+    ofNewest count: Int, in window: ClosedRange<Int64>? = nil
+  ) throws(LogStoreError) -> ClosedRange<Int64> {
+    let window = window ?? Int64.min...Int64.max
+    return try guarded {
+      try pool.read { database in
+        var held: Int64 = 0
+        let cursor = try Row.fetchCursor(
+          database,
+          sql: """
+            SELECT received_from, row_count FROM request_chunks
+            WHERE received_from >= ? AND received_to <= ? ORDER BY received_from DESC, id DESC
+            """, arguments: [window.lowerBound, window.upperBound])
+        while let row = try cursor.next() {
+          held += row[1]
+          if held >= Int64(count) { return (row[0] as Int64)...window.upperBound }
+        }
+        return window
+      }
+    }
+  }
+
   /// How many requests arrived in `window`; `nil` for all.
   public func rowCount(window: ClosedRange<Int64>? = nil) throws(LogStoreError) -> Int64 {
     try content(of: window).count

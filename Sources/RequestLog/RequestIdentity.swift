@@ -48,21 +48,33 @@ struct RequestIdentity: Hashable {
   }
 }
 
-/// Identities seen so far, 64 bits each: 8 bytes times at most 2.9 slots a request.
+/// Identities seen lately, 64 bits each, in memory that does not grow with the log.
 ///
-/// Ten million requests take 134 MB. Two different ids are taken for one with a probability of about
-/// *n*²/2⁶⁵: 3·10⁻⁶ at ten million.
+/// It remembers the last five to eleven million in at most 134 MB: 8 bytes times at most 2.9 slots a
+/// request, in two generations of which the older one is let go. Two different ids are taken for one
+/// with a probability of about *n*²/2⁶⁵: 3·10⁻⁶ at ten million.
 struct IdentitySet {
   private var slots: [UInt64]
-  private var warmed: UInt64 = 0
+  /// Identities of the current generation.
   private(set) var count = 0
+  /// The generation before; empty in logs that need only one.
+  private var older: [UInt64] = []
+  private var warmed: UInt64 = 0
+  private let generation: Int
 
-  init() { slots = Array(repeating: 0, count: 1 << 12) }
+  /// - Parameter generation: Identities of one generation, at least 1; by default what fills 67 MB.
+  init(generation: Int = 5_800_000) {
+    slots = Array(repeating: 0, count: 1 << 12)
+    self.generation = generation
+  }
 
   /// Adds `identity`; `false` when it was there.
   mutating func insert(_ identity: UInt64) -> Bool {
+    if count >= generation { age() }
     if count &* 10 >= slots.count &* 7 { grow() }
-    return place(identity == 0 ? 1 : identity)
+    let identity = identity == 0 ? 1 : identity
+    if !older.isEmpty, Self.holds(older, identity) { return false }
+    return place(identity)
   }
 
   /// Loads the slots of some identities at once; inserting them soon after need not wait for memory.
@@ -76,6 +88,16 @@ struct IdentitySet {
     warmed = seen
   }
 
+  private static func holds(_ slots: [UInt64], _ identity: UInt64) -> Bool {
+    let mask = slots.count - 1
+    var slot = Int(truncatingIfNeeded: identity) & mask
+    while slots[slot] != 0 {
+      if slots[slot] == identity { return true }
+      slot = (slot + 1) & mask
+    }
+    return false
+  }
+
   @inline(__always) private mutating func place(_ identity: UInt64) -> Bool {
     let mask = slots.count - 1
     var slot = Int(truncatingIfNeeded: identity) & mask
@@ -86,6 +108,12 @@ struct IdentitySet {
     slots[slot] = identity
     count += 1
     return true
+  }
+
+  private mutating func age() {
+    older = slots
+    slots = Array(repeating: 0, count: 1 << 12)
+    count = 0
   }
 
   private mutating func grow() {

@@ -11,10 +11,12 @@ public struct LoadedLog: Sendable {
   /// Older requests that were left out so that memory stays bounded.
   public let leftOut: Int
   private let requestIDs: [String]
+  /// The position among all ids of the first one that was kept.
+  private let firstID: Int
 
   /// The id of row `index`, as the log writes it.
   public func requestID(_ index: Int) -> String {
-    let position = Int(replay.rows[index].lineNumber)
+    let position = Int(replay.rows[index].lineNumber) - firstID
     return requestIDs.indices.contains(position) ? requestIDs[position] : ""
   }
 
@@ -53,6 +55,7 @@ public struct LoadedLog: Sendable {
     self.rejected = rejected
     leftOut = gatherer.leftOut
     requestIDs = gatherer.requestIDs
+    firstID = gatherer.firstID
   }
 
   /// Loads the requests that arrived in `window` (all, when `nil`) from a workspace, the newest
@@ -64,7 +67,11 @@ public struct LoadedLog: Sendable {
   ) throws(LogStoreError) -> LoadedLog {
     var gatherer = Gatherer(rowLimit: fitRowLimit, keepsIDs: true)
     var symbols = SymbolTable()
-    try workspace.forEachBatch(window: window, batchRows: 65_536) { batch, names in
+    // What would be left out need not be unpacked.
+    let newest = try workspace.window(ofNewest: fitRowLimit, in: window)
+    gatherer.leftOut = Int(
+      try workspace.rowCount(window: window) - workspace.rowCount(window: newest))
+    try workspace.forEachBatch(window: newest, batchRows: 16_384) { batch, names in
       gatherer.add(batch)
       symbols = names
     }
@@ -77,6 +84,8 @@ public struct LoadedLog: Sendable {
     private var rows: [LoggedRequest] = []
     var requestIDs: [String] = []
     var leftOut = 0
+    /// The position of the first id that is kept.
+    var firstID = 0
     private let rowLimit: Int?
     private let keepsIDs: Bool
 
@@ -87,7 +96,7 @@ public struct LoadedLog: Sendable {
 
     mutating func add(_ batch: RequestBatch) {
       for var row in batch.rows {
-        row.lineNumber = Int64(requestIDs.count)
+        row.lineNumber = Int64(firstID + requestIDs.count)
         if keepsIDs { requestIDs.append(batch.requestID(row)) }
         rows.append(row)
       }
@@ -104,7 +113,13 @@ public struct LoadedLog: Sendable {
 
     private mutating func trim(to limit: Int) {
       leftOut += rows.count - limit
-      rows.removeFirst(rows.count - limit)
+      let dropped = rows.count - limit
+      rows.removeFirst(dropped)
+      // One id a row, in the same order.
+      if keepsIDs {
+        requestIDs.removeFirst(dropped)
+        firstID += dropped
+      }
     }
   }
 }

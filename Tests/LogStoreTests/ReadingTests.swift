@@ -66,6 +66,22 @@ import Testing
     #expect(try workspace.timeRange() == arrivals[0]...arrivals[arrivals.count - 1])
   }
 
+  @Test(arguments: [1, 250, 899, 5_000])
+  func theWindowOfTheNewestHoldsThem(count: Int) throws {
+    let workspace = try makeWorkspace(folder)
+    for part in 0..<9 {
+      try workspace.ingest(
+        folder.write(logLines((100 * part)..<(100 * part + 100)), to: "\(part).jsonl"))
+    }
+    let whole = try #require(try workspace.timeRange())
+    let newest = try workspace.window(ofNewest: count, in: whole)
+    #expect(newest.upperBound == whole.upperBound)
+    let held = try workspace.rowCount(window: newest)
+    #expect(held >= min(count, 900))
+    #expect(held < count + 200 || count > 900, "not the whole store for a few")
+    #expect(try workspace.window(ofNewest: count).upperBound == Int64.max)
+  }
+
   @Test func windowsAddUpToTheWholeFingerprint() throws {
     let workspace = try makeWorkspace(folder)
     try workspace.ingest(folder.write(logLines(0..<900), to: "a.jsonl"))

@@ -41,4 +41,14 @@ import Testing
     #expect(identities.allSatisfy { !set.insert($0) })
     #expect(set.count == 20_001)
   }
+
+  @Test func longLogsForgetTheEarliestOnly() {
+    var set = IdentitySet(generation: 1_000)
+    func insert(_ range: ClosedRange<UInt64>) -> [Bool] {
+      range.map { set.insert($0 &* 0x9E37_79B9_7F4A_7C15) }
+    }
+    #expect(insert(1...5_000).allSatisfy { $0 })
+    #expect(insert(4_001...5_000).allSatisfy { !$0 })
+    #expect(insert(1...1) == [true], "long gone")
+  }
 }
