@@ -187,15 +187,16 @@ public struct RetrainPipeline {
   }
 
   private func record(
-    _ given: GlideModel, _ report: Report, _ champion: Champion?, _ log: LoadedLog,
+    _ given: GlideModel, _ judged: Report, _ champion: Champion?, _ log: LoadedLog,
     _ night: Range<Int>, _ findings: [DataFinding]
   ) throws -> RetrainResult {
-    var model = given
+    var (model, report) = (given, judged)
     model.provenance.validationTTFTError = report.challenger.recorded.ttftMAPE
     model.provenance.validationTPOTError = report.challenger.recorded.tpotMAPE
     let bytes = try model.encoded(sign: configuration.sign)
     let now = Int64(Date().timeIntervalSince1970)
     let id = Self.modelID(bytes, now)
+    report.challenger.name = id
     let summary = DatasetSummarizing.summary(
       log, range: night, model: model, previous: nil, quarantined: 0)
     let shape = WindowChecks(log: log.replay, night: night, expectedNanoseconds: nil)

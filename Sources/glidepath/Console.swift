@@ -80,6 +80,11 @@ enum Console {
     return lines.joined(separator: "\n")
   }
 
+  /// A share as per cent with one decimal.
+  static func percent(_ share: Double) -> String {
+    share.isFinite ? String(format: "%.1f %%", 100 * share) : "–"
+  }
+
   /// Three significant digits.
   static func short(_ value: Double) -> String {
     guard value.isFinite else { return "–" }

@@ -116,12 +116,15 @@ struct RetrainCommand: ParsableCommand {
     if let report = result.report {
       for target in LatencyTarget.allCases {
         let ours = report.challenger.target(target).metrics
-        let constant = report.baseline.target(target).metrics
+        let champion = report.champion.map {
+          "the champion \(Console.percent($0.target(target).metrics.mape.estimate)), "
+        }
+        let constant = report.baseline.target(target).metrics.mape.estimate
         print(
-          "  \(target.rawValue.uppercased()): MAPE "
-            + "\(Console.short(min(ours.mapeMean, ours.mapeP50))) (a constant: "
-            + "\(Console.short(min(constant.mapeMean, constant.mapeP50)))), MAE \(Console.short(ours.maeMilliseconds)) ms"
-        )
+          "  \(target.title): MAPE \(Console.percent(ours.mape.estimate)) (\(champion ?? "")"
+            + "a constant \(Console.percent(constant))), median's MAE "
+            + "\(Console.short(ours.maeMilliseconds)) ms, mean leans "
+            + Console.percent(ours.relativeBias))
       }
     }
     if let path = result.reportPath { print("  report: \(path).html") }

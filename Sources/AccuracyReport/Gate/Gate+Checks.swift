@@ -180,7 +180,9 @@ extension Gate {
       !passed
       ? "; \(allowed), and chance does not explain more."
       : ratio > bound
-        ? "; \(allowed), but so few separate stretches of time can differ by chance." : "."
+        ? ": above the \(Text.percent(bound - 1, digits: 0)) allowed, yet within what chance explains "
+          + "on so few separate stretches of time."
+        : "."
     return GateCheck(
       name: name, slice: slice, measured: ratio, bound: bound, unit: "×", passed: passed,
       count: samples.count,

@@ -23,7 +23,8 @@ extension HTMLPage {
     HTML.section(
       "calibration", "Calibration",
       "How much more or less often than stated an outcome stays at or below each quantile. "
-        + "On the dashed line the statement is exact; the green area is what the gate tolerates.",
+        + "On the dashed line the statement is exact; the green area is what the gate tolerates on "
+        + "top of chance, whose 95 % the whiskers show.",
       legend
         + each { target in
           let metrics = report.challenger.target(target).metrics

@@ -21,7 +21,7 @@ extension HTMLPage {
     return HTML.section(
       "compare", "Side by side",
       "Every model on the same requests. A ratio below 1 is better; it counts as better (▼) or "
-        + "worse (▲) only when its 95 % interval leaves 1 out.",
+        + "worse (▲) only when its 95 % interval leaves 1 out. \(Wording.leaning)",
       "<div class=\"scroll\"><table><thead><tr><th class=\"g\"></th>\(groups)</tr>"
         + "<tr><th>Metric</th>\(names)</tr></thead><tbody>\(rows)</tbody></table></div>")
   }
@@ -59,11 +59,12 @@ extension HTMLPage {
         }
       }
       return "<div><h3>\(target.title)</h3>"
-        + HTML.table(["Slice", "Requests", "MAPE", "Bias", "In p90"], rows) + "</div>"
+        + HTML.table(["Slice", "Requests", "MAPE", "Mean leans", "In p90"], rows) + "</div>"
     }
     return HTML.section(
       "groups", "Endpoints and accelerators",
-      "Bias is the mean of predicted − actual over the mean outcome; the p90 should hold 90 %.",
+      "The mean head leans by predicted − actual over the mean outcome (low is negative, and expected: "
+        + "it minimizes relative errors); the p90 should hold 90 %.",
       HTML.pair(table(.ttft), table(.tpot)))
   }
 
@@ -81,7 +82,7 @@ extension HTMLPage {
       }
       return "<h3>\(target.title)</h3>"
         + HTML.table(
-          ["Cohort", "Requests", "MAPE", "95 % interval", "Bias", "Mean actual"], rows)
+          ["Cohort", "Requests", "MAPE", "95 % interval", "Mean leans", "Mean actual"], rows)
     }
     return HTML.section(
       "cohorts", "Worst cohorts",
@@ -209,8 +210,9 @@ extension HTMLPage {
         + "\(table(sliced))</details>"
     return HTML.section(
       "gate", "The gate",
-      "Compared with \(report.decision.reference). × is a ratio to it; a slice fails only when it "
-        + "is worse than its bound and by more than chance explains. Exit code "
+      "Compared with \(report.decision.reference). × is a ratio to it. A check fails only when the "
+        + "challenger is worse than the bound by more than chance explains: a larger ratio that passes "
+        + "rests on too few separate stretches of time. Exit code "
         + "\(report.decision.outcome.rawValue).", table(failed + overall) + more)
   }
 

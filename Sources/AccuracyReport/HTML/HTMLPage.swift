@@ -28,8 +28,8 @@ struct HTMLPage {
       block.censoredCount > 0
       ? ", \(Text.count(block.censoredCount)) of them without a latency" : ""
     return """
-      <header><div class="in"><div class="top"><div><div class="eyebrow">Glidepath · \
-      \(HTML.escape(report.title))</div><h1>\(HTML.escape(report.challenger.name))</h1>
+      <header><div class="in"><div class="top"><div><div class="eyebrow">Glidepath · model \
+      \(HTML.escape(report.challenger.name))</div><h1>\(HTML.escape(report.title))</h1>
       <p class="sub">Judged on \(Text.count(block.requestCount)) requests\(censored), \
       \(Text.minute(block.firstNanoseconds)) to \(Text.minute(block.lastNanoseconds)) UTC \
       (\(Text.duration(seconds: seconds)))</p></div>
@@ -71,7 +71,7 @@ struct HTMLPage {
     cards.append(
       card(
         "TTFT absolute error", Text.milliseconds(ttft.maeMilliseconds),
-        "mean · R² \(Text.fixed(ttft.rSquared, 3))"))
+        "by the median · the mean head leans \(Wording.lean(ttft.relativeBias))"))
     cards.append(
       card(
         "Coefficient file", "\(Text.count(report.challenger.fileSizeBytes)) B",
@@ -140,6 +140,18 @@ enum Wording {
     case .tooLittleData: "Too few requests to judge"
     }
   }
+
+  /// Which way the mean head leans: `3.9 % low`.
+  static func lean(_ bias: Double) -> String {
+    guard bias.isFinite else { return "–" }
+    return abs(bias) < 0.000_5
+      ? "neither way" : "\(Text.percent(abs(bias))) \(bias < 0 ? "low" : "high")"
+  }
+
+  /// Why the mean head leans, for wherever its bias stands.
+  static let leaning =
+    "The mean head minimizes relative errors, as routing weighs them, and so leans low where latencies "
+    + "scatter; for absolute errors look at the median head."
 
   static func value(_ value: Double, unit: String) -> String {
     switch unit {

@@ -45,7 +45,7 @@ struct MarkdownPage {
         } ?? "")
       return cells
     }
-    return "## Side by side\n\n" + Self.table(heads, rows)
+    return "## Side by side\n\n\(Wording.leaning)\n\n" + Self.table(heads, rows)
   }
 
   private var groups: String {
@@ -59,7 +59,7 @@ struct MarkdownPage {
       }
     }
     return "## Slices\n\n"
-      + Self.table(["Target", "By", "Slice", "Requests", "MAPE", "Bias", "In p90"], rows)
+      + Self.table(["Target", "By", "Slice", "Requests", "MAPE", "Mean leans", "In p90"], rows)
   }
 
   private var cohorts: String {
