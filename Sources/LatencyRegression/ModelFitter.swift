@@ -111,12 +111,13 @@ public struct ModelFitter: Sendable {
       threads: configuration.threads)
     let calibrationStart =
       table.sampleCount - Int(configuration.calibrationShare * Double(table.sampleCount))
+    let fitted = 0..<Self.embargoed(log, table, before: calibrationStart)
     var report = FitReport()
-    report.sampleCount = calibrationStart
+    report.sampleCount = fitted.count
     report.calibrationCount = table.sampleCount - calibrationStart
     report.emulatorError = engines.error
-    let ttft = try fitTarget(.ttft, table, 0..<calibrationStart, &report, progress)
-    let tpot = try fitTarget(.tpot, table, 0..<calibrationStart, &report, progress)
+    let ttft = try fitTarget(.ttft, table, fitted, &report, progress)
+    let tpot = try fitTarget(.tpot, table, fitted, &report, progress)
     var model = GlideModel(
       schemaFingerprint: Feature.schemaFingerprint, engines: engines.engines, groups: [],
       ttft: ttft, tpot: tpot, correction: Self.correction,
@@ -130,6 +131,22 @@ public struct ModelFitter: Sendable {
       to: &model)
     return FittedModel(model: model, report: report)
   }
+
+  /// Where the heads' samples end, so that their outcomes were known when sample `start`, the first
+  /// that calibrates, was dispatched.
+  ///
+  /// At most ``embargoShare`` of the samples are left out: a request that hangs for an hour must not
+  /// cost a small log its newest half.
+  private static func embargoed(
+    _ log: ReplayLog, _ table: FeatureTable, before start: Int
+  ) -> Int {
+    guard start < table.sampleCount else { return start }
+    let time = log.dispatchTime(table.rows[start])
+    let first = start - Int(embargoShare * Double(start))
+    return (first..<start).first { log.endTime(table.rows[$0]) > time } ?? start
+  }
+
+  private static let embargoShare = 0.05
 
   private func calibrateEngines(
     _ log: ReplayLog, _ range: Range<Int>

@@ -35,6 +35,17 @@ import Testing
     #expect(abs(covered / Double(actual.count) - 0.9) < 0.04)
   }
 
+  @Test func headsLearnNothingThatEndedAfterCalibrationBegan() throws {
+    let log = SyntheticFleet(requests: 800).log(seed: 8)
+    var rows = log.rows
+    // 85 % of 800 rows come before calibration; this one is still running when it begins.
+    let long = 665
+    rows[long].e2eMilliseconds += 600_000
+    let fitted = try ModelFitter().fit(ReplayLog(rows: rows, symbols: log.symbols))
+    #expect(fitted.report.calibrationCount == 120)
+    #expect(fitted.report.sampleCount == long)
+  }
+
   @Test func headsNeverCrossAndAreFinite() throws {
     let log = SyntheticFleet(meanGap: 25).log(seed: 3)
     let model = try ModelFitter().fit(log).model
