@@ -26,6 +26,8 @@ public struct FieldMapping: Sendable {
     var times: JSONPath?
     /// Texts that stand for others; "" makes a value missing.
     var values: [[UInt8]: [UInt8]] = [:]
+    /// What any other text stands for that is no number.
+    var words: [UInt8]?
     /// The id is a hash of the record's bytes: for logs without ids.
     var isGenerated = false
   }
@@ -177,7 +179,7 @@ private struct MappingParser {
       rule.paths = try paths(node, field.name)
       return rule
     }
-    let known: Set = ["path", "constant", "factor", "times", "values", "generate"]
+    let known: Set = ["path", "constant", "factor", "times", "values", "words", "generate"]
     for (key, _) in table where !known.contains(key.string ?? "") {
       throw fault("`\(field.name)` has the unknown key `\(key.string ?? "?")`")
     }
@@ -196,6 +198,7 @@ private struct MappingParser {
         rule.values[key] = Array(try string(into, "values").utf8)
       }
     }
+    if let node = table["words"] { rule.words = Array(try string(node, "words").utf8) }
     if let node = table["generate"] {
       guard field == .requestID, node.string == "content" else {
         throw fault("`generate: content` is for `request_id` only")

@@ -143,7 +143,7 @@ struct MappedLineReader {
 extension FieldMapping.Rule {
   private static let dash = Array("-".utf8)
 
-  /// `value` after the table of `values`; Envoy's "-" and "" are no values.
+  /// `value` after the table of `values` and `words`; Envoy's "-" and "" are no values.
   func replace(_ value: FieldValue) -> FieldValue {
     let text: [UInt8]
     switch value {
@@ -153,6 +153,7 @@ extension FieldMapping.Rule {
     }
     if let replacement = values[text] { return replacement.isEmpty ? .null : .text(replacement) }
     if text.isEmpty || text == Self.dash { return .null }
+    if let words, Double(String(decoding: text, as: UTF8.self)) == nil { return .text(words) }
     return value
   }
 

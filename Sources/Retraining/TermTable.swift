@@ -35,7 +35,7 @@ public enum TermTable {
       TermRow(
         target: kind, name: "constant", unit: "ms", coefficient: mean.intercept,
         lower: mean.intercept - width, upper: mean.intercept + width, isNonNegative: false,
-        supportMinimum: 1, supportMaximum: 1, shareOfPrediction: shares?.last ?? .nan))
+        supportMinimum: .nan, supportMaximum: .nan, shareOfPrediction: shares?.last ?? .nan))
     return rows
   }
 
@@ -57,14 +57,20 @@ public enum TermTable {
 
   private static func unit(_ term: Term) -> String {
     let units = [term.first, term.second].compactMap { factor -> String? in
-      guard let factor else { return nil }
-      return factor.transform == .above ? "1" : Feature(rawValue: factor.feature)?.unit
+      guard let factor, factor.transform != .above else { return nil }
+      return Feature(rawValue: factor.feature).map { single($0.unit) }
     }
-    return "ms per " + units.joined(separator: " · ")
+    return units.isEmpty ? "ms" : "ms per " + units.joined(separator: " · ")
+  }
+
+  /// One of a unit: `request` of `requests`.
+  private static func single(_ unit: String) -> String {
+    unit.hasSuffix("s") && unit.count > 3 ? String(unit.dropLast()) : unit
   }
 
   private static func short(_ value: Double) -> String {
-    value == value.rounded() ? String(Int(value)) : String(value)
+    let rounded = (value * 1000).rounded() / 1000
+    return rounded == rounded.rounded() ? String(Int(rounded)) : String(rounded)
   }
 
   /// The range of the term's first feature in training.

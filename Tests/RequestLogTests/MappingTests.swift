@@ -31,6 +31,29 @@ import Testing
     #expect(rows[0].policy == .none)
   }
 
+  /// As Envoy 1.40 wrote them: an answer, a dead endpoint, a stream and a request that clients left.
+  @Test func envoyStreamsThatBrokeOffAreNoLatencies() throws {
+    func line(_ id: String, _ duration: Int, _ flags: String, _ code: Int, _ first: String)
+      -> String
+    {
+      """
+      {"duration":\(duration),"response_flags":"\(flags)","input_tokens":120,"output_tokens":4,\
+      "request_id":"\(id)","response_code":\(code),"response_duration":\(first),\
+      "start_time":"2026-11-23T10:10:31.216Z","upstream_cluster":"up",\
+      "upstream_host":"127.0.0.1:18181"}
+      """
+    }
+    let file = try RequestLogFixtures.file(lines: [
+      line("a", 131, "-", 200, "39"), line("b", 0, "UF", 503, "null"),
+      line("c", 56, "DC", 200, "38"), line("d", 22, "DC", 0, "null"),
+      line("e", 30_000, "UT,URX", 504, "null"),
+    ])
+    let log = try readAll([file.path], mapping: try FieldMapping.named("envoy"))
+    #expect(log.rejected.isEmpty)
+    #expect(log.batch.rows.map(\.status) == [200, 503, 499, 499, 503])
+    #expect(log.batch.rows[0].ttftMilliseconds == 39)
+  }
+
   private static func span(_ id: String, _ name: String, ttft: String) -> String {
     """
     {"name":"\(name)","spanId":"s\(id)","startTimeUnixNano":"1790000000000000000","attributes":[\

@@ -11,8 +11,12 @@ enum ReadyMappings {
       gateway: hostname
       pool: upstream_cluster
       model: [model, response_model]
-      # Envoy logs status 0 when the client went away before the answer.
-      status: {path: response_code, values: {"0": "499"}}
+      # Envoy logs code 0 when the client went away before the answer, and keeps code 200 when a stream
+      # broke off after its headers: the flags tell.
+      status:
+        path: [response_flags, flags, response_code]
+        values: {"0": "499", "DC": "499", "DPE": "499", "UT": "504", "SI": "504", "DT": "504"}
+        words: "503"
       input_tokens: [input_tokens, llm_input_token]
       output_tokens: [output_tokens, llm_output_token]
       cached_tokens: [cached_tokens, llm_cached_input_token]
