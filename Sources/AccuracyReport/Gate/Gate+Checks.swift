@@ -25,8 +25,14 @@ extension Gate {
         : "The challenger gave no finite \(pair.target.title) for \(invalid) requests.")
   }
 
+  private func mean(_ values: [Double]) -> Double {
+    values.reduce(0, +) / Double(values.count)
+  }
+
   /// Whether the challenger is better than anything measured from outside can be.
-  func plausibilityChecks(_ pair: ModelPair, champion: EvaluatedModel?) -> [GateCheck] {
+  func plausibilityChecks(
+    _ pair: ModelPair, champion: EvaluatedModel?, baseline: ConstantBaseline
+  ) -> [GateCheck] {
     let title = pair.target.title
     let columns = pair.challenger.columns
     let middle = median(columns.relativeErrors(columns.levels[0]))
@@ -45,7 +51,11 @@ extension Gate {
       let errors = columns.relativeErrors(pair.challenger.pointHead)
       let mape = errors.reduce(0, +) / Double(errors.count)
       let now = pair.reference.columns.relativeErrors(pair.reference.pointHead)
-      let usual = min(recorded.mape(pair.target), now.reduce(0, +) / Double(now.count))
+      // A champion that a constant beats is easily left behind.
+      let constant = pair.target == .ttft ? baseline.ttft.p50 : baseline.tpot.p50
+      let flat = columns.relativeErrors(columns.actual.map { _ in constant })
+      let known: [Double] = [recorded.mape(pair.target), mean(now), mean(flat)]
+      let usual = known.filter { $0.isFinite }.min() ?? .nan
       let ratio = mape / usual
       let passed = !(ratio < configuration.implausibleRatio)
       checks.append(
@@ -142,7 +152,7 @@ extension Gate {
       // An upper tail that promises too much is an SLO broken; one that promises too little is
       // headroom, which pinball loss already charges for.
       let isKept =
-        abs(own.share - level) <= bound || (level > 0.9 && own.share > level)
+        abs(own.share - level) <= bound || (level >= 0.9 && own.share > level)
         || own.isReached(within: configuration.indifference, bound: bound)
       let said = "\(Text.percent(own.share)) of outcomes fell at or below the \(name.dropLast(9))"
       return GateCheck(

@@ -40,7 +40,7 @@ public struct Gate: Sendable {
           isFirst: champion == nil, blocks: blocks, bootstrap: bootstrap)
         checks.append(finiteCheck(pair))
         guard pair.challenger.columns.count >= configuration.minimumRequests else { continue }
-        checks += plausibilityChecks(pair, champion: champion)
+        checks += plausibilityChecks(pair, champion: champion, baseline: baseline)
         checks += overallChecks(pair, isFirst: champion == nil)
         checks += coverageChecks(pair, isFirst: champion == nil)
         if champion != nil { checks += sliceChecks(pair, requests: requests) }

@@ -26,8 +26,9 @@ public struct GateConfiguration: Sendable, Codable, Hashable {
   public var coverageTolerances = [0.03, 0.02, 0.015, 0.007]
   /// How many times wider the coverage bounds are while there is no champion; default 3.
   public var firstRunCoverageFactor = 3.0
-  /// The chance that a challenger exactly at its bounds fails any check of one kind by luck; one as
-  /// good as the champion is further from them and hardly ever does. Default 0.1.
+  /// The chance that a challenger exactly at its bounds fails any check of one kind; default 0.1.
+  ///
+  /// One as good as the champion is further from its bounds, and hardly ever fails.
   public var falseAlarmRate = 0.1
   /// Slices with fewer requests are reported and not judged; default 300.
   public var minimumSliceCount = 300
