@@ -60,8 +60,10 @@ extension EndpointPool {
 
   @inline(always)
   func raw(_ predictor: Predictor, _ endpoint: Int) -> RawPrediction {
-    RawPrediction(
-      ttft: predictor.ttft.heads(row, from: 0, group: groups[endpoint]),
+    let least = Predictor.forecastShare * row[Int(Feature.forecastMilliseconds.rawValue)]
+    let ttft = predictor.ttft.heads(row, from: 0, group: groups[endpoint])
+    return RawPrediction(
+      ttft: ttft.replacing(with: least, where: ttft .< least),
       tpot: predictor.tpot.heads(row, from: 0, group: groups[endpoint]),
       regime: LiveCorrection.regime(
         pendingRequests: row[Int(Feature.queuedRequests.rawValue)]))

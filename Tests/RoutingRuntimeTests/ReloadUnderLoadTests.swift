@@ -100,7 +100,8 @@ extension TemporaryFolder {
 }
 
 extension GlideModel {
-  fileprivate static func constant(_ milliseconds: Double) -> GlideModel {
-    SyntheticModel.constant(milliseconds)
+  /// Above what the emulated engines forecast, so that nothing raises the heads.
+  fileprivate static func constant(_ number: Double) -> GlideModel {
+    SyntheticModel.constant(1e6 + number)
   }
 }

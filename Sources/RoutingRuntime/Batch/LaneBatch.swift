@@ -52,6 +52,8 @@ struct LaneBatch {
     heads.add(ttftShared, need: need)
     heads.add(predictor.lanes.moving.ttft, slots, need: need)
     heads.finish(scale: rows[.ttftScale], predictor.lanes.ttftConstants, need: need)
+    heads.raise(
+      to: Predictor.forecastShare * slots[Int(Feature.forecastMilliseconds.rawValue)], need: need)
     ttftLevels.correct(
       &heads, need: need, pending: rows[.pending],
       factors: LiveCorrection.factors(logarithms: rows[.ttftLogarithm] * fade))

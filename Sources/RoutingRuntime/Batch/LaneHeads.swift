@@ -81,6 +81,17 @@ struct LaneHeads: Sendable {
     p99 = constants.p99 + scale * p99
   }
 
+  /// Raises all heads, or the mean alone, to at least `least`.
+  @inline(always)
+  mutating func raise(to least: Lanes, need: HeadNeed) {
+    mean = larger(mean, least)
+    guard need == .all else { return }
+    p50 = larger(p50, least)
+    p90 = larger(p90, least)
+    p95 = larger(p95, least)
+    p99 = larger(p99, least)
+  }
+
   /// Raises levels to the level below.
   @inline(always)
   mutating func uncross() {
