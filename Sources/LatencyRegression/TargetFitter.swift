@@ -26,6 +26,9 @@ struct TargetFitter {
 
   /// Where relative residuals start to count linearly.
   static let huber = 0.2
+  /// Rows on which heads are fitted; of more, every so many-th. A few dozen coefficients are as
+  /// sure then as the terms are right; state and groups come from all rows.
+  private static let headRows = 350_000
   /// Rows on which terms are chosen.
   private static let selectionRows = 40_000
 
@@ -53,8 +56,10 @@ struct TargetFitter {
       ?? (target == .ttft
         ? TermLibrary.ttft(table, rows: rows) : TermLibrary.tpot(table, rows: rows))
     let (terms, error) = try select(library, rows: rows)
+    let step = (rows.count + Self.headRows - 1) / Self.headRows
+    let kept = step == 1 ? rows : stride(from: 0, to: rows.count, by: step).map { rows[$0] }
     return try fitHeads(
-      terms, rows: rows, error: error,
+      terms, rows: kept, error: error,
       candidateCount: library.base.count + library.candidates.count, range: range)
   }
 
