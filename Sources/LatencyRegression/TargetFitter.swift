@@ -26,8 +26,10 @@ struct TargetFitter {
 
   /// Where relative residuals start to count linearly.
   static let huber = 0.2
-  /// Rows on which heads are fitted; of more, every so many-th. A few dozen coefficients are as
-  /// sure then as the terms are right; state and groups come from all rows.
+  /// Rows on which heads are fitted at most: of more, every so many-th.
+  ///
+  /// A few dozen coefficients are as sure then as the terms are right; state and groups come from
+  /// all rows.
   private static let headRows = 350_000
   /// Rows on which terms are chosen.
   private static let selectionRows = 40_000
