@@ -89,7 +89,8 @@ enum Console {
   static func short(_ value: Double) -> String {
     guard value.isFinite else { return "–" }
     return String(
-      format: abs(value) >= 1000 || abs(value) < 0.001 && value != 0 ? "%.2e" : "%.4g", value)
+      format: abs(value) >= 1000 || abs(value) < 0.001 && value != 0 ? "%.2e" : "%.4g",
+      value == 0 ? 0 : value)
   }
 }
 
