@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Why a log could not be read.
 public enum RequestLogError: Error, Sendable {
   /// The configuration is impossible; the payload says why.
@@ -38,7 +40,9 @@ extension RequestLogError: CustomStringConvertible {
     switch self {
     case .badConfiguration(let detail): return "the reader cannot be set up so: \(detail)"
     case .noSuchInput(let path): return "there is no log at \(path)"
-    case .inputOutput(let path, let code): return "\(path): \(Self.systemMessage(code))"
+    case .inputOutput(let path, let code):
+      let message = "\(path): \(Self.systemMessage(code))"
+      return code == EISDIR ? message + "; name its files, as \"\(path)/*.jsonl\"" : message
     case .damagedCompression(let path, let offset, let detail):
       return "\(path): the compressed log is damaged after byte \(offset) (\(detail))"
     case .foreignFormat(let path, let format):

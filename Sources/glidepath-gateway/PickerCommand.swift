@@ -24,7 +24,10 @@ struct PickerCommand: AsyncParsableCommand {
   @OptionGroup var server: ServerOptions
 
   func run() async throws {
-    let data = try Data(contentsOf: URL(fileURLWithPath: config))
+    guard let data = FileManager.default.contents(atPath: config) else {
+      throw ValidationError(
+        "\(config) cannot be read; name a configuration such as deploy/gateway.yaml")
+    }
     let configuration = try PickerConfiguration.parse([UInt8](data), name: config)
     try configuration.validate()
     if check {

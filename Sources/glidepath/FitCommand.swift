@@ -25,6 +25,7 @@ struct FitCommand: ParsableCommand {
   func run() throws {
     let clock = ContinuousClock()
     let start = clock.now
+    try Self.checkFolder(of: out)
     let progress = output.progress
     let loaded = try logOptions.read(log, progress, isForFit: true)
     let read = clock.now
@@ -59,6 +60,14 @@ struct FitCommand: ParsableCommand {
       }
       for warning in report.warnings { print("warning: \(warning)") }
     }
+  }
+
+  /// A folder that is missing is told at once, not after the fit.
+  private static func checkFolder(of path: String) throws {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue
+    else { throw CommandFailure("\(path): there is no folder \(folder); create it first") }
   }
 
   private func seconds(_ duration: Duration) -> Double { duration / .seconds(1) }

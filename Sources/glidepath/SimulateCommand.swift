@@ -68,6 +68,8 @@ struct SimulateCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func run() throws {
+    // A wrong name is told at once, not after the calibration.
+    let named = policy == "model" ? nil : try NamedPolicy.named(policy).policy
     let progress = output.progress
     var reader = try LogReader(logOptions.configuration())
     let log = try TuningLog(reader.readAll(log))
@@ -78,9 +80,7 @@ struct SimulateCommand: ParsableCommand {
       }
     let runner = try WhatIfRunner(log, model: model) { progress.update($0, $1) }
     progress.finish()
-    let chosen =
-      policy == "model"
-      ? .predictedCost(PredictedCostParameters(model.policy)) : try NamedPolicy.named(policy).policy
+    let chosen = named ?? .predictedCost(PredictedCostParameters(model.policy))
     if let goodput = capacityFor {
       try printCapacity(runner, chosen, goodput: goodput)
       return
