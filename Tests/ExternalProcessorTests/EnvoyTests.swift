@@ -23,7 +23,7 @@ struct EnvoyTests {
       picker = RecordingPicker([endpoint.address], beforePick: beforePick)
       server = try await ExternalProcessorServer.start(
         picker: picker, configuration: .init(port: 0, threadCount: 2))
-      envoy = try await EnvoyProcess(
+      envoy = try await EnvoyProcess.start(
         configuration: configuration, pickerPort: server.port,
         changes: changes + (1...3).map { ("ENDPOINT_PORT_\($0)", "\(port)") })
     }

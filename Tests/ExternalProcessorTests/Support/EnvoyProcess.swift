@@ -28,8 +28,25 @@ final class EnvoyProcess: Sendable {
   private let processes = Mutex<[Process]>([])
 
   /// Starts Envoy in front of the picker at `pickerPort` and waits until it serves.
-  init(
+  ///
+  /// A port that was free may be taken before Envoy binds it; others are tried then.
+  static func start(
     configuration: String = "envoy.yaml", pickerPort: Int, changes: [(String, String)] = []
+  ) async throws -> EnvoyProcess {
+    for _ in 0..<4 {
+      do {
+        return try await EnvoyProcess(
+          configuration: configuration, pickerPort: pickerPort, changes: changes)
+      } catch Failure.notReady(let log) where log.contains("Address already in use") {
+        continue
+      }
+    }
+    return try await EnvoyProcess(
+      configuration: configuration, pickerPort: pickerPort, changes: changes)
+  }
+
+  private init(
+    configuration: String, pickerPort: Int, changes: [(String, String)]
   ) async throws {
     port = try Loopback.freePort()
     adminPort = try Loopback.freePort()
@@ -112,6 +129,8 @@ final class EnvoyProcess: Sendable {
   private func waitUntilReady(epoch: Int) async throws {
     do {
       try await eventually { [self] in
+        // Envoy ends when it cannot bind.
+        guard processes.withLock({ $0.last?.isRunning == true }) else { throw NeverHappened() }
         let answer = try? await TestClient.send(
           port: adminPort, path: "/stats?filter=cluster.picker.membership_healthy")
         let text = String(decoding: answer?.body ?? [], as: UTF8.self)
