@@ -43,6 +43,25 @@ enum FileSystem {
     return unsafe String(cString: text)
   }
 
+  /// A lock on a file, held until it is released or the process ends.
+  struct Lock {
+    fileprivate let file: Int32
+    /// Whether somebody else holds it.
+    let isElsewhere: Bool
+
+    func release() {
+      if file >= 0 { close(file) }
+    }
+  }
+
+  /// Tries to lock the file at `path`, which is made if need be.
+  static func lock(_ path: String) -> Lock {
+    let file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard file >= 0 else { return Lock(file: -1, isElsewhere: false) }
+    let isHeld = flock(file, LOCK_EX | LOCK_NB) == 0
+    return Lock(file: file, isElsewhere: !isHeld && errno == EWOULDBLOCK)
+  }
+
   /// Up to `count` bytes from `offset` on.
   static func read(
     _ path: String, offset: Int64 = 0, count: Int

@@ -32,6 +32,8 @@ public enum LogStoreError: Error, Sendable {
   case nothingToRollBackTo
   /// Another process promoted a model at the same time; the link is as that process left it.
   case promotionOvertaken(model: String)
+  /// Another retrain is running in the workspace.
+  case retrainRunning(directory: String)
   /// The caller's own code stopped the reading.
   case stopped(by: any Error)
 }
@@ -56,7 +58,7 @@ extension LogStoreError: CustomStringConvertible {
     case .readOnly(let path):
       return "\(path) may not be written; check its owner and the mount"
     case .inputOutput(let path, let code):
-      return "\(path): \(FileSystem.message(code))"
+      return "\(path): \(FileSystem.message(code)); check the path, its rights and the disk"
     case .database(let path, let code, let detail):
       return "\(path): SQLite refused with code \(code): \(detail)"
     case .log(let error): return "\(error)"
@@ -70,6 +72,8 @@ extension LogStoreError: CustomStringConvertible {
     case .promotionOvertaken(let model):
       return "another process changed the champion while \(model) was promoted; look at"
         + " `glidepath history` and try again"
+    case .retrainRunning(let directory):
+      return "another retrain is running in \(directory); wait for its end, then try again"
     case .stopped(let error): return "\(error)"
     }
   }

@@ -74,8 +74,13 @@ public struct RetrainPipeline {
   /// Runs it.
   ///
   /// - Throws: ``LogStoreError``, ``FitError``, ``AccuracyReportError`` and file errors; whatever is
-  ///   thrown, the champion is the one from before.
+  ///   thrown, the champion is the one from before. A second retrain of the workspace at the same
+  ///   time is refused.
   public func run(progress: ProgressHandler? = nil) throws -> RetrainResult {
+    try workspace.withRetrainLock { try retrain(progress) }
+  }
+
+  private func retrain(_ progress: ProgressHandler?) throws -> RetrainResult {
     progress?("loading the window", 0)
     let window = try self.window()
     let log = try LoadedLog.load(workspace, window: window)
@@ -196,6 +201,10 @@ public struct RetrainPipeline {
     let bytes = try model.encoded(sign: configuration.sign)
     let now = Int64(Date().timeIntervalSince1970)
     let id = Self.modelID(bytes, now)
+    // Somebody may have promoted or rolled back meanwhile: then it was judged against the wrong one.
+    guard workspace.champion() == champion?.id else {
+      throw LogStoreError.promotionOvertaken(model: id)
+    }
     report.challenger.name = id
     let summary = DatasetSummarizing.summary(
       log, range: night, model: model, previous: nil, quarantined: 0)

@@ -56,6 +56,16 @@ import Testing
     #expect(try workspace.evaluations(of: "b").isEmpty)
   }
 
+  @Test func oneRetrainAtATime() throws {
+    let other = try Workspace(directory: workspace.directory, create: false)
+    try workspace.withRetrainLock {
+      #expect(throws: LogStoreError.self) { try other.withRetrainLock {} }
+      // Everything else goes on.
+      try other.promote("a", reason: "meanwhile")
+    }
+    #expect(try other.withRetrainLock { other.champion() } == "a")
+  }
+
   @Test func rollingBackUndoesPromotionsOneByOne() throws {
     for id in ["a", "b", "c"] { try workspace.promote(id, reason: "new") }
     #expect(try workspace.rollback(reason: "bad night") == "b")
