@@ -43,7 +43,9 @@ struct CSVLayout: Sendable {
         // E2E may follow from TPOT.
         guard required.contains(rule.field), rule.field != .e2e else { continue }
         throw .badHeader(
-          path: path, detail: "the header row has no column for `\(rule.field.name)`")
+          path: path,
+          detail: "the header row has no column for `\(rule.field.name)`; name one so, or map "
+            + "another to it with a mapping file")
       }
       columns.append(
         Column(

@@ -74,7 +74,8 @@ enum Console {
       row.enumerated().map { index, cell in
         let space = String(repeating: " ", count: widths[index] - cell.count)
         let isNumber = cell.first.map { "+-0123456789".contains($0) } ?? false
-        return isNumber ? space + cell : cell + space
+        if isNumber { return space + cell }
+        return index == row.count - 1 ? cell : cell + space
       }.joined(separator: "  ")
     }
     return lines.joined(separator: "\n")

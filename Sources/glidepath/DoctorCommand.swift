@@ -31,7 +31,10 @@ struct DoctorCommand: ParsableCommand {
         "complaints": complaints,
       ])
     } else {
-      print(Console.table(["what", "found"], facts.map { [$0.name, $0.value] }))
+      let width = facts.map(\.name.count).max() ?? 0
+      for fact in facts {
+        print(fact.name.padding(toLength: width + 2, withPad: " ", startingAt: 0) + fact.value)
+      }
       for complaint in complaints { print("problem: \(complaint)") }
       if complaints.isEmpty { print("all well") }
     }

@@ -25,7 +25,8 @@ struct FitCommand: ParsableCommand {
   func run() throws {
     let clock = ContinuousClock()
     let start = clock.now
-    try Self.checkFolder(of: out)
+    try OutputFiles.check(out, isReplaced: true)
+    let sign = try signingKey.map { try SigningKeys.signer($0) }
     let progress = output.progress
     let loaded = try logOptions.read(log, progress, isForFit: true)
     let read = clock.now
@@ -33,7 +34,6 @@ struct FitCommand: ParsableCommand {
       ModelFitter.Configuration(threads: logOptions.threadCount, toolVersion: Version.text))
     let fitted = try fitter.fit(loaded.replay) { progress.update($0, $1) }
     progress.finish()
-    let sign = try signingKey.map { try SigningKeys.signer($0) }
     let bytes = try fitted.model.encoded(sign: sign)
     try CoefficientFile.write(bytes, to: out)
     let end = clock.now
@@ -60,14 +60,6 @@ struct FitCommand: ParsableCommand {
       }
       for warning in report.warnings { print("warning: \(warning)") }
     }
-  }
-
-  /// A folder that is missing is told at once, not after the fit.
-  private static func checkFolder(of path: String) throws {
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue
-    else { throw CommandFailure("\(path): there is no folder \(folder); create it first") }
   }
 
   private func seconds(_ duration: Duration) -> Double { duration / .seconds(1) }

@@ -9,8 +9,8 @@ struct FitEntriesCommand: ParsableCommand {
     commandName: "fit-entries",
     abstract: "Fit a model to the entries that an llm-d router posted.",
     discussion: """
-      Judges the fit on the newest entries against the model at OUTPUT, or against a constant when
-      there is none, and replaces OUTPUT only if the gate agrees. `glidepath-gateway predictor` runs
+      Judges the fit on the newest entries against the model at OUTPUT, or against a constant when \
+      there is none, and replaces OUTPUT only if the gate agrees. `glidepath-gateway predictor` runs \
       it by itself. Exit codes are those of `retrain`.
       """)
 
@@ -33,6 +33,15 @@ struct FitEntriesCommand: ParsableCommand {
   var json = false
 
   func run() throws {
+    var isFolder: ObjCBool = false
+    guard unsafe FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder),
+      isFolder.boolValue
+    else {
+      throw CommandFailure(
+        "\(folder): there is no such folder; name the one that `glidepath-gateway predictor` "
+          + "keeps its entries in")
+    }
+    try OutputFiles.check(output, isReplaced: true)
     let result = try EntryRetrain(
       EntryRetrain.Configuration(
         windowEntries: window,
@@ -47,10 +56,19 @@ struct FitEntriesCommand: ParsableCommand {
       ])
     } else {
       print(
-        "\(result.outcome): \(result.entryCount) entries, TTFT MAPE "
-          + "\(Console.short(result.ttftMAPE)), TPOT MAPE \(Console.short(result.tpotMAPE))")
+        "\(sentence(result.outcome)): \(result.entryCount) entries, TTFT MAPE "
+          + "\(Console.percent(result.ttftMAPE)), TPOT MAPE \(Console.percent(result.tpotMAPE))")
       for reason in result.reasons { print("  \(reason)") }
     }
     if result.outcome != .promoted { throw ExitCode(result.outcome.rawValue) }
+  }
+
+  private func sentence(_ outcome: GateOutcome) -> String {
+    switch outcome {
+    case .promoted: "\(output) written"
+    case .challengerRejected: "rejected; \(output) stays as it is"
+    case .dataRefused: "data refused; \(output) stays as it is"
+    case .tooLittleData: "too few entries; \(output) stays as it is"
+    }
   }
 }

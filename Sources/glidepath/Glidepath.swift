@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 
 /// The toolkit's commands; each parses its arguments, calls a module and prints what came back.
 @main
@@ -25,6 +26,14 @@ struct Glidepath: ParsableCommand {
       RollbackCommand.self, HistoryCommand.self, WatchCommand.self, DoctorCommand.self,
       PruneCommand.self, TuneCommand.self, SimulateCommand.self,
     ])
+
+  /// Runs the command; output that could not be written, as on a full disk, is a failure too.
+  static func main() {
+    main(nil)
+    guard fflush(nil) == 0 else {
+      exit(withError: CommandFailure("standard output cannot be written; check the free space"))
+    }
+  }
 }
 
 /// The tool's version; it goes into every model's provenance.

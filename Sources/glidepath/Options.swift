@@ -29,6 +29,12 @@ struct LogOptions: ParsableArguments {
     threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount
   }
 
+  func validate() throws {
+    guard (0...1).contains(maximumBadShare) else {
+      throw ValidationError("--maximum-bad-share must be 0…1")
+    }
+  }
+
   func configuration() throws -> LogReader.Configuration {
     try LogReader.Configuration(
       threads: threadCount, mapping: mapping.map { try FieldMapping.named($0) },
@@ -72,18 +78,29 @@ struct WorkspaceOptions: ParsableArguments {
 enum SigningKeys {
   /// A signer from a private key's file.
   static func signer(_ path: String) throws -> @Sendable ([UInt8]) -> [UInt8]? {
-    let key = try Curve25519.Signing.PrivateKey(rawRepresentation: keyBytes(path))
+    let key = try key(path, Curve25519.Signing.PrivateKey.init(rawRepresentation:))
     return { message in (try? key.signature(for: message)).map { [UInt8]($0) } }
   }
 
   /// A verifier from a public key's file.
   static func verifier(_ path: String) throws -> @Sendable ([UInt8], [UInt8]) -> Bool {
-    let key = try Curve25519.Signing.PublicKey(rawRepresentation: keyBytes(path))
+    let key = try key(path, Curve25519.Signing.PublicKey.init(rawRepresentation:))
     return { message, signature in key.isValidSignature(signature, for: message) }
   }
 
-  private static func keyBytes(_ path: String) throws -> [UInt8] {
-    let text = try String(contentsOfFile: path, encoding: .utf8)
+  private static func key<Key>(_ path: String, _ make: ([UInt8]) throws -> Key) throws -> Key {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw CommandFailure("\(path): the key cannot be read; check the path and its rights")
+    }
+    guard let bytes = keyBytes(data), let key = try? make(bytes) else {
+      throw CommandFailure(
+        "\(path): is no key; an Ed25519 key is 64 hexadecimal digits (32 bytes) in a text file")
+    }
+    return key
+  }
+
+  private static func keyBytes(_ data: Data) -> [UInt8]? {
+    let text = String(decoding: data.prefix(1000), as: UTF8.self)
       .trimmingCharacters(in: .whitespacesAndNewlines)
     var bytes: [UInt8] = []
     var rest = Substring(text)
@@ -91,10 +108,7 @@ enum SigningKeys {
       bytes.append(byte)
       rest = rest.dropFirst(2)
     }
-    guard bytes.count == 32, rest.isEmpty else {
-      throw CommandFailure("\(path): a key is 64 hexadecimal digits (32 bytes)")
-    }
-    return bytes
+    return bytes.count == 32 && rest.isEmpty ? bytes : nil
   }
 }
 
@@ -104,6 +118,11 @@ enum ModelFiles {
     let verify = try publicKey.map { try SigningKeys.verifier($0) }
     do {
       return try CoefficientFile.read(path: path, verify: verify)
+    } catch CoefficientFileError.inputOutput(let place, let operation, let code) where place == path
+    {
+      // The path stands in the error's own words.
+      let error = CoefficientFileError.inputOutput(path: place, operation: operation, code: code)
+      throw CommandFailure("\(error)")
     } catch {
       throw CommandFailure("\(path): \(error)")
     }

@@ -10,7 +10,7 @@ struct PredictCommand: ParsableCommand {
     commandName: "predict",
     abstract: "Replay a log and write what would have been predicted at each dispatch.",
     discussion: """
-      One line per request, in order of dispatch, made only from what was known by then; outcomes
+      One line per request, in order of dispatch, made only from what was known by then; outcomes \
       seen before it feed the live correction, as they would when serving. TTFT counts from arrival.
       """)
 
@@ -28,6 +28,7 @@ struct PredictCommand: ParsableCommand {
 
   func run() throws {
     let model = try ModelFiles.read(model)
+    if out != "-" { try OutputFiles.check(out) }
     let progress = output.progress
     let loaded = try logOptions.read(log, progress)
     let writer = try LineWriter(path: out)
@@ -83,18 +84,13 @@ struct PredictCommand: ParsableCommand {
 
 /// Lines to a file or to standard output, buffered.
 final class LineWriter {
+  private let path: String
   private let handle: FileHandle
   private var buffer = Data()
 
   init(path: String) throws {
-    if path == "-" {
-      handle = .standardOutput
-      return
-    }
-    guard FileManager.default.createFile(atPath: path, contents: nil),
-      let handle = FileHandle(forWritingAtPath: path)
-    else { throw CommandFailure("\(path): cannot be written; check the folder and its rights") }
-    self.handle = handle
+    self.path = path
+    handle = path == "-" ? .standardOutput : try OutputFiles.open(path)
   }
 
   func write(_ line: String) throws {
@@ -105,7 +101,7 @@ final class LineWriter {
   func finish() throws { try flush() }
 
   private func flush() throws {
-    try handle.write(contentsOf: buffer)
+    try OutputFiles.write(buffer, to: handle, named: path)
     buffer.removeAll(keepingCapacity: true)
   }
 }

@@ -12,7 +12,7 @@ struct SimulateCommand: ParsableCommand {
     commandName: "simulate",
     abstract: "Try another policy, load or fleet on a simulation of the log's fleet.",
     discussion: """
-      POLICY is one of round-robin, random, least-request, power-of-two, llm-d, llm-d-affinity,
+      POLICY is one of round-robin, random, least-request, power-of-two, llm-d, llm-d-affinity, \
       llm-d-latency, load-product, glidepath, or `model` for the coefficient file's own.
       """)
 

@@ -10,9 +10,9 @@ struct TuneCommand: ParsableCommand {
     commandName: "tune",
     abstract: "Tune the routing policy on a simulation of the log's fleet.",
     discussion: """
-      Calibrates the simulation on the first 70 % of the time, proves it on the rest, searches, judges
-      the winner on the later part and audits it off-policy. OUTPUT receives report.html, report.md and
-      report.json and, where the advice is to adopt, tuned.glide or endpoint-picker-config.yaml.
+      Calibrates the simulation on the first 70 % of the time, proves it on the rest, searches, judges \
+      the winner on the later part and audits it off-policy. OUTPUT receives report.html, report.md \
+      and report.json and, where the advice is to adopt, tuned.glide or endpoint-picker-config.yaml.
 
       EXIT CODES
         0   the advice is to adopt the tuned policy
@@ -65,7 +65,15 @@ struct TuneCommand: ParsableCommand {
   var json = false
 
   func run() throws {
+    // Wrong names, a bad key and a folder that cannot be are told at once, not after the fit.
+    let tuner = try PolicyTuner(configuration())
+    let sign = try signingKey.map { try SigningKeys.signer($0) }
     let progress = Progress(isQuiet: json)
+    do {
+      try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+    } catch {
+      throw CommandFailure("\(output): cannot be made a folder; name another one with --output")
+    }
     var reader = try LogReader(logOptions.configuration())
     let log = try TuningLog(reader.readAll(log))
     let model =
@@ -73,12 +81,10 @@ struct TuneCommand: ParsableCommand {
       ?? PolicyTuner.fit(log, threads: logOptions.threadCount, toolVersion: Version.text) {
         progress.update($0, $1)
       }
-    try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
-    let result = try PolicyTuner(configuration()).tune(log, model: model) {
+    let result = try tuner.tune(log, model: model) {
       progress.update($0, $1)
     }
     progress.finish()
-    let sign = try signingKey.map { try SigningKeys.signer($0) }
     let paths = try TuningFolder.write(result, model: model, to: output, sign: sign)
     if json {
       print(TuningDocument(result).text)

@@ -32,7 +32,10 @@ struct WatchCommand: ParsableCommand {
         if isJSON {
           try? Console.print(json: ["refused": refusal.reason])
         } else {
-          WatchCommand.say("refused: \(refusal.reason); the model in force stays")
+          let stays =
+            published.predictor == nil
+            ? "no model is in force; waiting for one" : "the model in force stays"
+          WatchCommand.say("refused: \(refusal.reason); \(stays)")
         }
       }
     }

@@ -85,6 +85,7 @@ struct RetrainCommand: ParsableCommand {
 
   func run() throws {
     let progress = output.progress
+    let sign = try signingKey.map { try SigningKeys.signer($0) }
     let store = try workspace.open(create: true)
     if !logs.isEmpty {
       let summary = try IngestCommand.ingest(logs, into: store, logOptions, progress)
@@ -94,8 +95,7 @@ struct RetrainCommand: ParsableCommand {
       store,
       configuration: RetrainPipeline.Configuration(
         windowDays: windowDays, threads: logOptions.threadCount,
-        sign: try signingKey.map { try SigningKeys.signer($0) }, checksAge: refuseStale,
-        allowsShort: allowShort))
+        sign: sign, checksAge: refuseStale, allowsShort: allowShort))
     let result = try pipeline.run { progress.update($0, $1) }
     progress.finish()
     if output.json { try Console.print(json: json(result)) } else { describe(result) }
@@ -169,23 +169,27 @@ struct EvaluateCommand: ParsableCommand {
   @OptionGroup var logOptions: LogOptions
   @OptionGroup var output: OutputOptions
 
+  func validate() throws {
+    guard let out, ![".html", ".md", ".json"].contains(where: out.hasSuffix) else { return }
+    throw ValidationError("\(out): a report ends in .html, .md or .json")
+  }
+
   func run() throws {
+    if let out { try OutputFiles.check(out) }
+    let judged = try ModelFiles.read(model)
+    let other = try champion.map { try ModelFiles.read($0) }
     let loaded = try logOptions.read(log, output.progress)
-    let report = try Evaluation.report(
-      of: ModelFiles.read(model), named: model,
-      champion: champion.map { try ModelFiles.read($0) }, on: loaded)
+    let report = try Evaluation.report(of: judged, named: model, champion: other, on: loaded)
     if let out {
       let data: Data
       if out.hasSuffix(".html") {
         data = Data(report.html().utf8)
       } else if out.hasSuffix(".md") {
         data = Data(report.markdown().utf8)
-      } else if out.hasSuffix(".json") {
-        data = try report.json()
       } else {
-        throw ValidationError("\(out): a report ends in .html, .md or .json")
+        data = try report.json()
       }
-      try data.write(to: URL(fileURLWithPath: out))
+      try OutputFiles.write(data, to: out)
     }
     if output.json {
       print(String(decoding: try report.json(), as: UTF8.self))

@@ -101,6 +101,90 @@ extension EndToEnd {
       #expect(outcome.errors.contains("byte 1000"), "\(outcome.errors)")
     }
 
+    @Test func twoRetrainsAtOnceDoNotOvertakeEachOther() throws {
+      let folder = try GoodNight.copy()
+      let outcome = try Glidepath.bash(
+        "flock workspace/retrain.lock glidepath retrain -w workspace", in: folder)
+      #expect(outcome.status == 1)
+      #expect(outcome.errors.contains("another retrain is running"), "\(outcome.errors)")
+    }
+
+    @Test func aChampionChangedDuringARetrainStays() throws {
+      let folder = try GoodNight.copy()
+      let outcome = try Glidepath.bash(
+        """
+        sed -n '8001,29261p' all.jsonl >> gateway.jsonl
+        cp workspace/models/champion workspace/models/other.glide
+        mkfifo progress
+        glidepath retrain -w workspace gateway.jsonl 2> progress &
+        while read -r line; do
+          echo "$line"
+          if [[ $line == replaying ]]; then ln -sfn other.glide workspace/models/champion; fi
+        done < progress
+        wait $!
+        """, in: folder)
+      #expect(outcome.status == 1)
+      #expect(outcome.output.contains("another process changed the champion"), "\(outcome.output)")
+      #expect(try link(folder) == "other.glide")
+    }
+
+    @Test func devicesPipesAndLinksStayWhatTheyAre() throws {
+      let folder = try GoodNight.copy()
+      let outcome = try Glidepath.bash(
+        """
+        sed -n '1,300p' all.jsonl > short.jsonl
+        mkfifo pipe
+        ln -s target.jsonl link
+        glidepath fit --log short.jsonl --out pipe || echo "fit: $?"
+        glidepath predict --model workspace/models/champion --log short.jsonl --out link
+        glidepath predict --model workspace/models/champion --log short.jsonl --out pipe &
+        wc -l < pipe
+        wait
+        [[ -p pipe && -L link ]] && wc -l < target.jsonl
+        """, in: folder)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.output.contains("fit: 1"))
+      #expect(outcome.output.split(separator: "\n").filter { $0 == "300" }.count == 2)
+      #expect(outcome.errors.contains("pipe: is no plain file"), "\(outcome.errors)")
+    }
+
+    @Test func aFullDiskIsToldAndNothingClaimed() throws {
+      let folder = try GoodNight.copy()
+      for arguments in [
+        "predict --model workspace/models/champion --log gateway.jsonl --out /dev/full",
+        "evaluate --model workspace/models/champion --log gateway.jsonl > /dev/full",
+        "inspect workspace/models/champion > /dev/full",
+      ] {
+        let outcome = try Glidepath.bash("glidepath \(arguments)", in: folder)
+        #expect(outcome.status == 1, "\(arguments)")
+        #expect(outcome.errors.contains("cannot be written"), "\(arguments): \(outcome.errors)")
+      }
+    }
+
+    @Test func whatCannotBeWrittenIsToldBeforeTheWork() throws {
+      let folder = try GoodNight.copy()
+      try Data("no key".utf8).write(to: folder.url.appendingPathComponent("bad.key"))
+      let cases: [(arguments: String, named: String)] = [
+        ("fit --log gateway.jsonl --out absent/m.glide", "absent"),
+        ("fit --log gateway.jsonl --out workspace", "is a folder"),
+        ("fit --log gateway.jsonl --out m.glide --signing-key bad.key", "bad.key"),
+        ("retrain -w workspace --signing-key bad.key", "bad.key"),
+        (
+          "evaluate --model workspace/models/champion --log gateway.jsonl --out absent/r.md",
+          "absent"
+        ),
+        ("fit-entries absent --output m.glide", "absent"),
+        ("tune --log gateway.jsonl --objective nonsense", "nonsense"),
+      ]
+      for (arguments, named) in cases {
+        let outcome = try Glidepath.bash("glidepath \(arguments)", in: folder)
+        #expect(outcome.status == 1, "\(arguments)")
+        #expect(outcome.errors.contains(named), "\(arguments): \(outcome.errors)")
+        #expect(!outcome.errors.contains("fitting"), "\(arguments): \(outcome.errors)")
+        #expect(!outcome.errors.contains("NSCocoa"), "\(arguments): \(outcome.errors)")
+      }
+    }
+
     private func link(_ folder: Folder) throws -> String {
       try FileManager.default.destinationOfSymbolicLink(
         atPath: folder.path("workspace/models/champion"))
