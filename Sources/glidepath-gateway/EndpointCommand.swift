@@ -11,9 +11,10 @@ struct EndpointCommand: AsyncParsableCommand {
     commandName: "endpoint",
     abstract: "Serve simulated OpenAI-compatible endpoints with vLLM's metrics.",
     discussion: """
-      Endpoints batch continuously, prefill in chunks, cache prefixes and run out of KV cache as a
-      real engine does, in real time or faster. For tests and demonstrations: `POST /fault` with
-      {"kind": "slow", "factor": 5}, or hang, stall, error, reset, metrics, kill and heal, makes one fail.
+      Endpoints batch continuously, prefill in chunks, cache prefixes and run out of KV cache as a \
+      real engine does, in real time or faster. For tests and demonstrations: `POST /fault` with \
+      {"kind": "slow", "factor": 5}, or hang, stall, error, reset, metrics, kill and heal, makes \
+      one fail.
       """)
 
   @Option(help: "How many endpoints.")
@@ -47,6 +48,9 @@ struct EndpointCommand: AsyncParsableCommand {
 
   func validate() throws {
     guard (1...64).contains(count) else { throw ValidationError("--count must be 1…64") }
+    guard (0...65_535).contains(port), port == 0 || port + count <= 65_536 else {
+      throw ValidationError("--port must be 0…65535, and so must those of the endpoints after it")
+    }
     guard !speedValues.isEmpty, speedValues.allSatisfy({ $0 > 0 && $0.isFinite }) else {
       throw ValidationError("--speeds must be numbers above 0")
     }

@@ -22,7 +22,8 @@ struct ServerOptions: ParsableArguments {
 
   func logger(_ label: String) throws -> Logger {
     guard let level = Logger.Level(rawValue: logLevel) else {
-      throw ValidationError("'\(logLevel)' is no log level")
+      throw ValidationError(
+        "--log-level '\(logLevel)' is none of trace, debug, info, notice, warning, error, critical")
     }
     var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = level

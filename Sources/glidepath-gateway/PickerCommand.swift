@@ -11,7 +11,7 @@ struct PickerCommand: AsyncParsableCommand {
     commandName: "picker",
     abstract: "Pick endpoints for an Envoy through its external processing filter.",
     discussion: """
-      The configuration is one YAML file; every field has a default. SIGTERM drains: readiness is
+      The configuration is one YAML file; every field has a default. SIGTERM drains: readiness is \
       withdrawn, requests in flight end, the request log is written out, and the process ends.
       """)
 
@@ -28,8 +28,13 @@ struct PickerCommand: AsyncParsableCommand {
       throw ValidationError(
         "\(config) cannot be read; name a configuration such as deploy/gateway.yaml")
     }
-    let configuration = try PickerConfiguration.parse([UInt8](data), name: config)
-    try configuration.validate()
+    let configuration: PickerConfiguration
+    do {
+      configuration = try PickerConfiguration.parse([UInt8](data), name: config)
+      try configuration.validate()
+    } catch EndpointPickerError.badField(let field, let problem, let remedy) {
+      throw EndpointPickerError.badField("\(config): \(field)", problem: problem, remedy: remedy)
+    }
     if check {
       print("\(config) is fine")
       return

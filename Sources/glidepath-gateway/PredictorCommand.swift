@@ -11,9 +11,9 @@ struct PredictorCommand: AsyncParsableCommand {
     commandName: "predictor",
     abstract: "Serve the HTTP API of llm-d's latency prediction and training servers.",
     discussion: """
-      An unmodified llm-d router uses it in place of the Python sidecars: give it this server's
-      addresses as PREDICTION_SERVER_URL and TRAINING_SERVER_URL. Entries and the model are kept in
-      FOLDER. Fits run as `glidepath fit-entries`, a program that lies beside this one unless
+      An unmodified llm-d router uses it in place of the Python sidecars: give it this server's \
+      addresses as PREDICTION_SERVER_URL and TRAINING_SERVER_URL. Entries and the model are kept in \
+      FOLDER. Fits run as `glidepath fit-entries`, a program that lies beside this one unless \
       --fit-command says otherwise.
       """)
 
@@ -45,6 +45,15 @@ struct PredictorCommand: AsyncParsableCommand {
   var strictReadiness = false
 
   @OptionGroup var server: ServerOptions
+
+  func validate() throws {
+    if let quantile, !(quantile > 0 && quantile < 1) {
+      throw ValidationError("--quantile must be above 0 and below 1")
+    }
+    for port in [predictionPort, trainingPort] where !(0...65_535).contains(port) {
+      throw ValidationError("--prediction-port and --training-port must be 0…65535")
+    }
+  }
 
   func run() async throws {
     var configuration = PredictorConfiguration(folder: folder)

@@ -10,8 +10,8 @@ struct LoadCommand: AsyncParsableCommand {
     commandName: "load",
     abstract: "Send conversations to an OpenAI-compatible server and measure TTFT and TPOT.",
     discussion: """
-      Sessions arrive in bursts and have several turns, whose prompts share their beginnings. All
-      times are planned from the seed, whatever the server does, and latencies count from the
+      Sessions arrive in bursts and have several turns, whose prompts share their beginnings. All \
+      times are planned from the seed, whatever the server does, and latencies count from the \
       planned time. Exit code 1 when a request failed that should not have.
       """)
 
@@ -45,6 +45,9 @@ struct LoadCommand: AsyncParsableCommand {
   var json = false
 
   func validate() throws {
+    guard let scheme = URL(string: url)?.scheme, ["http", "https"].contains(scheme) else {
+      throw ValidationError("--url must begin with http:// or https://")
+    }
     for value in [seconds, rate, timeout] where !(value > 0 && value.isFinite) {
       throw ValidationError("--seconds, --rate and --timeout must be above 0")
     }
@@ -166,6 +169,7 @@ struct LoadRequest: Sendable {
       if outcome.status == 200, outcome.answerTokens == 0 { outcome.status = 0 }
     } catch {
       outcome.status = 0
+      outcome.failure = "\(error)"
       outcome.endMilliseconds = now()
     }
     return outcome

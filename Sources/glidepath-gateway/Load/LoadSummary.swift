@@ -12,6 +12,8 @@ struct LoadOutcome: Sendable {
   var dueSeconds: Double
   /// The HTTP status; 0 when there was no answer.
   var status: Int
+  /// Why there was no answer; empty when there was one.
+  var failure = ""
   var ttftMilliseconds = Double.nan
   var endMilliseconds = Double.nan
   var answerTokens = 0
@@ -65,6 +67,13 @@ struct LoadSummary {
       lines.append(
         Self.row(name, [0.5, 0.9, 0.99].map { Self.format(Self.quantile(values, $0)) }))
     }
+    if let failed = outcomes.first(where: { $0.status != 200 }) {
+      let reason =
+        failed.failure.isEmpty
+        ? (failed.status == 0 ? "the answer was cut off" : "status \(failed.status)")
+        : failed.failure
+      lines.append("the first that failed: \(reason)")
+    }
     return lines.joined(separator: "\n")
   }
 
@@ -99,5 +108,7 @@ struct LoadSummary {
     return name + String(repeating: " ", count: max(0, 6 - name.count)) + padded.joined()
   }
 
-  private static func format(_ value: Double) -> String { String(format: "%.1f", value) }
+  private static func format(_ value: Double) -> String {
+    value.isFinite ? String(format: "%.1f", value) : "–"
+  }
 }
