@@ -31,6 +31,10 @@ struct TargetFitter {
   /// A few dozen coefficients are as sure then as the terms are right; state and groups come from
   /// all rows.
   private static let headRows = 350_000
+  /// Of more rows than these, quantiles are smoothed by ``longSmoothing``: a share of the loss that
+  /// shifts a level by less than calibration does, at a third of the passes.
+  private static let longRows = 100_000
+  private static let longSmoothing = 1e-2
   /// Rows on which terms are chosen.
   private static let selectionRows = 40_000
 
@@ -169,6 +173,7 @@ struct TargetFitter {
     let scales = predictions(quantileDesign, mean.coefficients).map { max($0, floor) }
     var quantileOptions = SmoothedQuantile.Configuration()
     quantileOptions.threads = threads
+    if rows.count > Self.longRows { quantileOptions.smoothingTolerance = Self.longSmoothing }
     let levels = try SmoothedQuantile(rules: rules, configuration: quantileOptions).fit(
       try RegressionRows(
         design: quantileDesign, targets: targets + censored.targets, scales: scales),

@@ -79,29 +79,25 @@ public struct SmoothedQuantile: Sendable {
     let chance = max(
       configuration.tolerance,
       Self.chanceShare * Double(rows.columnCount) / Double(rows.rowCount))
+    let samplesChance = isLong ? max(configuration.tolerance, chance / share) : nil
     var results: [FitResult] = []
     for level in levels {
       let first = firstBandwidth(sample, coefficients, squares.targetSize)
       let curvature = 0.5 / first
       var (state, loss) = try anneal(
         small.pulled(curvature: curvature), SmoothedPinball(level: level, bandwidth: first),
-        from: coefficients, floor: 1e-9 * squares.targetSize)
+        from: coefficients, floor: 1e-9 * squares.targetSize, tolerance: samplesChance)
       coefficients = state.coefficients
       if isLong {
         let all = large.pulled(curvature: curvature)
-        // The sample's last window is too narrow to start in: it would see its own few rows only.
-        let wide = SmoothedPinball(
-          level: level, bandwidth: min(first, Self.widening * loss.bandwidth))
         (state, loss) = try anneal(
-          all, wide, from: coefficients, floor: 1e-9 * squares.targetSize, tolerance: chance)
+          all, loss, from: coefficients, floor: 1e-9 * squares.targetSize, tolerance: chance)
       }
       results.append(try result(large, state, loss))
     }
     return results
   }
 
-  /// How much wider than the sample's last window all rows' first one is.
-  private static let widening = 4.0
   /// Chance takes a share p/n off the objective of n rows with p coefficients; on a long log,
   /// decreases below this share of that are not worth a pass.
   private static let chanceShare = 0.1
@@ -140,8 +136,8 @@ public struct SmoothedQuantile: Sendable {
       let isPerfect = state.sums.objective <= descent.smallestObjective
       if excess <= allowed || isPerfect || loss.bandwidth <= floor { break }
       stageTolerance = min(1e-3, 0.01 * excess / state.sums.objective)
-      // Not more than tenfold at once: the next start must see enough rows.
-      let bandwidth = loss.bandwidth * max(0.1, min(0.4, allowed / excess))
+      // Not much at once: the next start must see enough rows.
+      let bandwidth = loss.bandwidth * max(0.3, min(0.4, allowed / excess))
       // Near the end the minimum moves in proportion to the bandwidth.
       let guess = earlier.map { earlier in
         let share = (bandwidth - loss.bandwidth) / (earlier.bandwidth - loss.bandwidth)
