@@ -28,15 +28,24 @@ public struct AnswerEquations: Sendable {
     var decoding: Double
   }
 
-  /// The rows, stretches and prompts of one endpoint.
+  /// One answer, from its first token to its last, and where they stand among an endpoint's.
+  private struct Answer: Sendable {
+    var steps: Double
+    var milliseconds: Double
+    var stretches: Range<Int>
+    var prompts: Range<Int>
+  }
+
+  /// The answers, stretches and prompts of one endpoint.
   private struct Endpoint: Sendable {
-    var rows: [Int] = []
+    var answers: [Answer] = []
     var stretches: [Stretch] = []
     var prompts: [Prompt] = []
+    /// Prefill features of the prompts before each, cumulated.
+    var prefill: [Double] = []
   }
 
   private let log: ReplayLog
-  private let tokenBudget: Double
   private var endpoints: [Endpoint] = []
 
   /// Answers with fewer tokens are too quantized to say how long a step is.
@@ -50,46 +59,104 @@ public struct AnswerEquations: Sendable {
   ///   - rows: Per endpoint, its rows in `log`; those without outcomes are left out.
   ///   - tokenBudget: The most prompt tokens per step.
   ///   - batches: What all endpoints decoded, by time; `nil` where there is only one.
+  ///   - threads: How many share the endpoints; the result does not depend on it.
   /// - Complexity: O(*n* log *n*).
-  public init(_ log: ReplayLog, rows: [[Int]], tokenBudget: Double, batches: BatchHistory?) {
+  public init(
+    _ log: ReplayLog, rows: [[Int]], tokenBudget: Double, batches: BatchHistory?, threads: Int = 1
+  ) {
     self.log = log
-    self.tokenBudget = tokenBudget
-    for given in rows {
-      let complete = given.filter { log.isComplete($0) && log.firstTokenTime($0) != nil }
-      if !complete.isEmpty { endpoints.append(prepare(complete, batches)) }
+    endpoints = RowBlocks(rowCount: rows.count, blockRows: 1).map(threads: threads) {
+      [self] block -> Endpoint? in
+      let complete = rows[block.lowerBound].filter {
+        log.isComplete($0) && log.firstTokenTime($0) != nil
+      }
+      return complete.isEmpty ? nil : prepare(complete, batches, tokenBudget)
+    }.compactMap { $0 }
+  }
+
+  /// The same answers of engines that compute at most `tokenBudget` prompt tokens a step.
+  ///
+  /// - Complexity: O(*n*).
+  public func withTokenBudget(_ tokenBudget: Double) -> AnswerEquations {
+    var copy = self
+    for index in copy.endpoints.indices {
+      copy.endpoints[index].prefill = Self.prefillSums(endpoints[index].prompts, tokenBudget)
     }
+    return copy
   }
 
   /// The normal equations, each answer relative to its length and bounded where `coefficients`, in
   /// ``StepFeature`` order, do not explain it.
   ///
+  /// - Parameter threads: How many share the endpoints; the result does not depend on it.
   /// - Complexity: O(*n p²*).
-  public func normalMatrix(_ coefficients: [Double]) throws(LinearAlgebraError) -> NormalMatrix {
-    var design = Design(columnCount: StepFeature.count)
+  public func normalMatrix(
+    _ coefficients: [Double], threads: Int = 1
+  ) throws(LinearAlgebraError) -> NormalMatrix {
+    let model = StepModel(coefficients: coefficients)
+    let parts = RowBlocks(rowCount: endpoints.count, blockRows: 1).map(threads: threads) {
+      equations(of: endpoints[$0.lowerBound], model, coefficients)
+    }
+    var all = Equations()
+    all.elements.reserveCapacity(parts.reduce(0) { $0 + $1.elements.count })
+    for part in parts {
+      all.elements += part.elements
+      all.targets += part.targets
+      all.weights += part.weights
+    }
+    let design = try Design(
+      rowCount: all.targets.count, columnCount: StepFeature.count, elements: all.elements)
+    return try NormalMatrix(
+      design, targets: all.targets, weights: all.weights, threads: threads)
+  }
+
+  /// Rows of a design, with their targets and weights.
+  private struct Equations: Sendable {
+    var elements: [Float] = []
     var targets: [Double] = []
     var weights: [Double] = []
-    let model = StepModel(coefficients: coefficients)
-    var row = [Double](repeating: 0, count: StepFeature.count)
-    for endpoint in endpoints {
-      let (decode, prefill) = (decodeSums(endpoint, model), prefillSums(endpoint))
-      for index in endpoint.rows {
-        guard let target = fill(&row, index, endpoint, decode, prefill) else { continue }
-        var predicted = 0.0
-        for column in row.indices { predicted += row[column] * coefficients[column] }
-        let scale = target + 2 * coefficients[0]
-        let residual = abs(target - predicted) / scale
-        design.append(row.lazy.map { Float($0) })
-        targets.append(target)
-        weights.append((residual < Self.huber ? 1 : Self.huber / residual) / (scale * scale))
+  }
+
+  private func equations(
+    of endpoint: Endpoint, _ model: StepModel, _ coefficients: [Double]
+  ) -> Equations {
+    let size = StepFeature.count
+    var result = Equations()
+    result.elements.reserveCapacity(endpoint.answers.count * size)
+    result.targets.reserveCapacity(endpoint.answers.count)
+    result.weights.reserveCapacity(endpoint.answers.count)
+    let sums = decodeSums(endpoint, model)
+    let (decode, prefill, slopes) = (sums.span, endpoint.prefill.span, coefficients.span)
+    for answer in endpoint.answers {
+      let (steps, target) = (answer.steps, answer.milliseconds)
+      let left = answer.stretches.lowerBound * (size + 1)
+      let right = answer.stretches.upperBound * (size + 1)
+      let (from, to) = (answer.prompts.lowerBound * size, answer.prompts.upperBound * size)
+      let weight = decode[right + size] - decode[left + size]
+      guard weight > 0 else { continue }
+      var predicted = 0.0
+      for column in 0..<size {
+        var value =
+          steps * (decode[right + column] - decode[left + column]) / weight
+          + prefill[to + column] - prefill[from + column]
+        if column == 0 { value = steps }
+        predicted += value * slopes[column]
+        result.elements.append(Float(value))
       }
+      let scale = target + 2 * slopes[0]
+      let residual = abs(target - predicted) / scale
+      result.targets.append(target)
+      result.weights.append((residual < Self.huber ? 1 : Self.huber / residual) / (scale * scale))
     }
-    return try NormalMatrix(design, targets: targets, weights: weights)
+    return result
   }
 
   // MARK: - Preparation
 
-  private func prepare(_ rows: [Int], _ batches: BatchHistory?) -> Endpoint {
-    var endpoint = Endpoint(rows: rows)
+  private func prepare(
+    _ rows: [Int], _ batches: BatchHistory?, _ tokenBudget: Double
+  ) -> Endpoint {
+    var endpoint = Endpoint()
     var changes: [(time: Double, count: Double, context: Double)] = []
     for row in rows {
       guard let first = log.firstTokenTime(row) else { continue }
@@ -119,34 +186,25 @@ public struct AnswerEquations: Sendable {
             .decodingRequests))
     }
     endpoint.prompts.sort { $0.time < $1.time }
+    endpoint.prefill = Self.prefillSums(endpoint.prompts, tokenBudget)
+    endpoint.answers = rows.compactMap { answer($0, endpoint) }
     return endpoint
   }
 
-  /// Fills the equation of row `index` and returns its target, ms; `nil` where it has none.
-  private func fill(
-    _ row: inout [Double], _ index: Int, _ endpoint: Endpoint, _ decode: [Double],
-    _ prefill: [Double]
-  ) -> Double? {
-    let size = StepFeature.count
+  /// The answer of row `index`; `nil` where it says nothing.
+  private func answer(_ index: Int, _ endpoint: Endpoint) -> Answer? {
     guard log.rows[index].outputTokens >= Self.shortestAnswer,
       let first = log.firstTokenTime(index)
     else { return nil }
     let end = log.endTime(index)
     guard end > first else { return nil }
-    let steps = Double(log.rows[index].outputTokens - 1)
-    let left = Self.last(endpoint.stretches, by: first, \.start) * (size + 1)
-    let right = Self.last(endpoint.stretches, by: end, \.start) * (size + 1)
+    let left = Self.last(endpoint.stretches, by: first, \.start)
+    let right = Self.last(endpoint.stretches, by: end, \.start)
     let from = Self.count(endpoint.prompts, by: first, \.time)
     let to = Self.count(endpoint.prompts, by: end, \.time)
-    let weight = decode[right + size] - decode[left + size]
-    guard weight > 0 else { return nil }
-    for column in 0..<size {
-      row[column] =
-        steps * (decode[right + column] - decode[left + column]) / weight
-        + prefill[to * size + column] - prefill[from * size + column]
-    }
-    row[0] = steps
-    return end - first
+    return Answer(
+      steps: Double(log.rows[index].outputTokens - 1), milliseconds: end - first,
+      stretches: left..<right, prompts: from..<to)
   }
 
   /// Per stretch, cumulated before it: decode features × steps, then steps.
@@ -170,12 +228,12 @@ public struct AnswerEquations: Sendable {
   }
 
   /// Prefill features of the prompts before each, cumulated.
-  private func prefillSums(_ endpoint: Endpoint) -> [Double] {
+  private static func prefillSums(_ prompts: [Prompt], _ tokenBudget: Double) -> [Double] {
     let size = StepFeature.count
-    var result = [Double](repeating: 0, count: (endpoint.prompts.count + 1) * size)
+    var result = [Double](repeating: 0, count: (prompts.count + 1) * size)
     var with = [Double](repeating: 0, count: size)
     var without = [Double](repeating: 0, count: size)
-    for (index, prompt) in endpoint.prompts.enumerated() {
+    for (index, prompt) in prompts.enumerated() {
       for column in 0..<size {
         with[column] = result[index * size + column]
         without[column] = 0

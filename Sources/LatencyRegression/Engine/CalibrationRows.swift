@@ -24,6 +24,7 @@ struct CalibrationRows: ReplayObserver {
   }
 
   private let log: ReplayLog
+  private let own: Range<Int>
   private let classOfSymbol: [Int]
   private let engines: [EngineModel]
   private(set) var requests: [Request] = []
@@ -32,10 +33,13 @@ struct CalibrationRows: ReplayObserver {
   private(set) var gapValues: [Float] = []
   private var relativeErrors = 0.0
   private var row = [Double](repeating: 0, count: Feature.count)
-  private var classOfEndpoint: [Int] = []
+  /// Per gateway and endpoint, the gaps that were recorded before the first of ``own``.
+  private var warmUpGaps: [Symbol: [Int]] = [:]
 
-  init(log: ReplayLog, classOfSymbol: [Int], engines: [EngineModel]) {
+  /// - Parameter own: The rows whose equations count; earlier ones only warm the engines.
+  init(log: ReplayLog, own: Range<Int>, classOfSymbol: [Int], engines: [EngineModel]) {
     self.log = log
+    self.own = own
     self.classOfSymbol = classOfSymbol
     self.engines = engines
   }
@@ -47,6 +51,11 @@ struct CalibrationRows: ReplayObserver {
     _ index: Int, _ request: RequestShape, to endpoint: Int, of pool: inout EndpointPool,
     at time: Double
   ) {
+    guard own.contains(index) else { return }
+    let gateway = log.rows[index].gateway
+    if warmUpGaps[gateway] == nil {
+      warmUpGaps[gateway] = pool.endpoints.map { $0.engine.trace?.rows.count ?? 0 }
+    }
     let symbol = Int(log.rows[index].endpoint.index)
     guard log.isComplete(index), classOfSymbol.indices.contains(symbol) else { return }
     let forecast = pool.features(request, on: endpoint, at: time, into: &row)
@@ -73,10 +82,12 @@ struct CalibrationRows: ReplayObserver {
   mutating func collectGaps(_ pools: [ReplayedPool]) {
     let size = StepFeature.count
     for pool in pools {
-      for (endpoint, symbol) in zip(pool.state.endpoints, pool.endpointSymbols) {
+      let skipped = warmUpGaps[pool.gateway] ?? []
+      for (index, endpoint) in pool.state.endpoints.enumerated() {
         guard let rows = endpoint.engine.trace?.rows else { continue }
-        let classIndex = classOfSymbol[Int(symbol.index)]
-        for start in stride(from: 0, to: rows.count, by: StepTrace.rowSize) {
+        let classIndex = classOfSymbol[Int(pool.endpointSymbols[index].index)]
+        let first = index < skipped.count ? skipped[index] : 0
+        for start in stride(from: first, to: rows.count, by: StepTrace.rowSize) {
           gaps.append(
             Gap(
               classIndex: classIndex, start: gapValues.count, elapsed: rows[start + size],
@@ -85,5 +96,23 @@ struct CalibrationRows: ReplayObserver {
         }
       }
     }
+  }
+
+  /// Adds the equations of another replay.
+  mutating func append(_ other: CalibrationRows) {
+    let (first, firstGap) = (features.count, gapValues.count)
+    features += other.features
+    gapValues += other.gapValues
+    requests += other.requests.map {
+      var request = $0
+      request.start += first
+      return request
+    }
+    gaps += other.gaps.map {
+      var gap = $0
+      gap.start += firstGap
+      return gap
+    }
+    relativeErrors += other.relativeErrors
   }
 }

@@ -17,9 +17,11 @@ struct EngineCalibration {
   /// What is searched and how long.
   struct Configuration: Sendable {
     /// Rounds of replay and fit after the trials.
-    var rounds = 4
+    var rounds = 3
     /// Rounds when a limit is tried out.
     var trialRounds = 5
+    /// Rounds when a delay is tried out, from engines that are roughly right.
+    var delayRounds = 2
     /// Requests that are replayed: the newest.
     var sampleRows = 30_000
     /// Requests that are replayed when a limit is tried out.
@@ -42,15 +44,6 @@ struct EngineCalibration {
     var assignment: EngineAssignment
     /// The mean relative error of the forecast alone.
     var error: Double
-  }
-
-  /// One guess at an engine's limits.
-  private struct Limits: Hashable, Sendable {
-    var tokenBudget = 8192.0
-    var uplink = 0.5
-    var gate = 0.35
-    /// Whether answers' lengths are equations, too: not where their tokens do not count steps.
-    var usesAnswers = true
   }
 
   private let log: ReplayLog
@@ -81,33 +74,34 @@ struct EngineCalibration {
     maximumSequences = Self.sequenceLimit(log)
   }
 
-  /// One guess with what it led to.
-  private struct Trial: Sendable {
-    var limits: Limits
-    var engines: [EngineModel]
-    var error: Double
-
-    /// Answers are left out only for a clear gain: without them a step may pass for two.
-    var handicappedError: Double { limits.usesAnswers ? error : 1.1 * error }
-  }
-
   /// Calibrates on rows `range`.
   func run(_ range: Range<Int>) throws(LinearAlgebraError) -> Result {
     let trialRange = newest(range, configuration.trialRows)
-    var best = try best(configuration.tokenBudgets.map { Limits(tokenBudget: $0) }, on: trialRange)
-    let delays = configuration.uplinks.flatMap { uplink in
-      configuration.gates.map {
-        Limits(tokenBudget: best.limits.tokenBudget, uplink: uplink, gate: $0)
+    let answers = answers(trialRange)
+    var best = try best(
+      configuration.tokenBudgets.map { trial(EngineLimits(tokenBudget: $0), answers, trialRange) },
+      beside: nil, on: trialRange)
+    let budget = best.limits.tokenBudget
+    var trials: [CalibrationTrial] = []
+    for uplink in configuration.uplinks {
+      for gate in configuration.gates {
+        let limits = EngineLimits(tokenBudget: budget, uplink: uplink, gate: gate)
+        guard limits != best.limits else { continue }
+        trials.append(best.continued(limits, rounds: configuration.delayRounds))
       }
     }
-    let guessed = Limits(tokenBudget: best.limits.tokenBudget, usesAnswers: false)
-    best = try self.best(delays + [guessed], on: trialRange)
-    let final = try calibrate(
-      newest(range, configuration.sampleRows), limits: best.limits, rounds: configuration.rounds,
-      start: best.engines)
+    let guessed = EngineLimits(tokenBudget: budget, usesAnswers: false)
+    trials.append(trial(guessed, answers, trialRange))
+    best = try self.best(trials, beside: best, on: trialRange)
+    let sample = newest(range, configuration.sampleRows)
+    var final = best.continued(best.limits, rounds: configuration.rounds)
+    if best.limits.usesAnswers {
+      final.answers = self.answers(sample).equations(tokenBudget: budget)
+    }
+    while !final.isDone { try advance(&final, on: sample, threads: threads) }
     return Result(
-      engines: final.engines, classes: classes,
-      assignment: EngineAssignment(engines: final.engines, engineOfSymbol: classOfSymbol),
+      engines: final.best, classes: classes,
+      assignment: EngineAssignment(engines: final.best, engineOfSymbol: classOfSymbol),
       error: final.error)
   }
 
@@ -115,84 +109,88 @@ struct EngineCalibration {
     max(range.lowerBound, range.upperBound - count)..<range.upperBound
   }
 
-  /// The candidate of least error; the earlier one where they tie within a thousandth.
+  private func answers(_ range: Range<Int>) -> Answers {
+    Answers(
+      log, range: range, classOfSymbol: classOfSymbol, classes: classes, threads: threads)
+  }
+
+  /// A trial of `limits` from a first guess.
+  private func trial(
+    _ limits: EngineLimits, _ answers: Answers, _ range: Range<Int>
+  ) -> CalibrationTrial {
+    CalibrationTrial(
+      limits: limits,
+      answers: limits.usesAnswers ? answers.equations(tokenBudget: limits.tokenBudget) : [],
+      engines: classes.indices.map { initialEngine($0, range, limits) },
+      rounds: configuration.trialRounds)
+  }
+
+  // MARK: - Trials
+
+  /// The trial of least error; the earlier one where they tie within a thousandth.
+  ///
+  /// All take turns, and who has fallen behind is left out: a trial's error after some rounds tells
+  /// within a few percent where it will end.
+  ///
+  /// - Parameter leader: A trial that has ended, which comes before all others.
   private func best(
-    _ candidates: [Limits], on range: Range<Int>
-  ) throws(LinearAlgebraError) -> Trial {
-    let trials = RowBlocks(rowCount: candidates.count, blockRows: 1).map(threads: threads) {
-      rows -> Trial? in
-      try? calibrate(
-        range, limits: candidates[rows.lowerBound], rounds: configuration.trialRounds, start: nil)
+    _ candidates: [CalibrationTrial], beside leader: CalibrationTrial?, on range: Range<Int>
+  ) throws(LinearAlgebraError) -> CalibrationTrial {
+    var ended = leader.map { [$0] } ?? []
+    var running = candidates
+    while !running.isEmpty {
+      let current = running
+      running = RowBlocks(rowCount: current.count, blockRows: 1).map(threads: threads) {
+        rows -> CalibrationTrial? in
+        var trial = current[rows.lowerBound]
+        do { try advance(&trial, on: range, threads: 1) } catch { return nil }
+        return trial
+      }.compactMap { $0 }
+      running = CalibrationTrial.promising(running, beside: leader)
+      ended += running.filter(\.isDone)
+      running.removeAll(where: \.isDone)
     }
-    var chosen: Trial?
-    for case .some(let trial) in trials
+    var chosen: CalibrationTrial?
+    for trial in ended
     where trial.handicappedError < (chosen?.handicappedError ?? .infinity) * 0.999
       || chosen == nil
     {
       chosen = trial
     }
-    guard let chosen else {
-      return try calibrate(range, limits: candidates[0], rounds: 1, start: nil)
-    }
-    return chosen
+    if let chosen { return chosen }
+    var only = candidates[0]
+    while !only.isDone { try advance(&only, on: range, threads: 1) }
+    return only
   }
 
-  // MARK: - Rounds
-
-  /// Alternates replay and fit, from `start` or from a first guess.
-  private func calibrate(
-    _ range: Range<Int>, limits: Limits, rounds: Int, start: [EngineModel]?
-  ) throws(LinearAlgebraError) -> Trial {
-    let answers = answerEquations(range, limits)
-    var engines = start ?? classes.indices.map { initialEngine($0, range, limits) }
-    if start == nil { try startFromAnswers(answers, &engines) }
-    var error = Double.infinity
-    var best = engines
-    // An engine that is roughly right already may learn from longer gaps at once.
-    let first = start == nil ? 0 : configuration.trialRounds
-    for round in first..<(first + rounds) {
-      let rows = replay(range, engines)
-      let current = rows.error
-      if current < error || round < 3 {
-        (error, best) = (current, engines)
+  /// One replay of the trial's engines, and, before its last, a fit to what it yields.
+  private func advance(
+    _ trial: inout CalibrationTrial, on range: Range<Int>, threads: Int
+  ) throws(LinearAlgebraError) {
+    if trial.isFresh { try startFromAnswers(trial.answers, &trial.engines) }
+    let rows = replay(range, trial.engines, threads: threads)
+    let fitted = trial.engines
+    let round = trial.round
+    trial.note(error: rows.error)
+    guard !trial.isDone else { return }
+    var pooled = NormalMatrix(columnCount: StepFeature.count)
+    var own: [NormalMatrix] = []
+    for index in classes.indices {
+      var normal = try StepEquations(rows, classIndex: index, engine: fitted[index])
+        .normalMatrix(round: round, gate: trial.limits.gate, threads: threads)
+      if trial.limits.usesAnswers {
+        normal.merge(
+          try trial.answers[index].normalMatrix(
+            fitted[index].stepCoefficients, threads: threads))
       }
-      var pooled: NormalMatrix?
-      var own: [NormalMatrix] = []
-      for index in classes.indices {
-        var normal = try normalMatrix(
-          rows, classIndex: index, engine: engines[index], round: round, gate: limits.gate)
-        if limits.usesAnswers {
-          normal.merge(try answers[index].normalMatrix(engines[index].stepCoefficients))
-        }
-        own.append(normal)
-        if pooled == nil { pooled = normal } else { pooled?.merge(normal) }
-      }
-      guard let pooled else { break }
-      let columns = round < 2 ? Self.simpleColumns : Array(0..<StepFeature.count)
-      for index in classes.indices {
-        try engines[index].take(
-          StepFit(pooled: pooled, own: own[index]).solution(
-            columns: columns, previous: engines[index]))
-      }
+      own.append(normal)
+      pooled.merge(normal)
     }
-    let final = replay(range, engines).error
-    return final <= error
-      ? Trial(limits: limits, engines: engines, error: final)
-      : Trial(limits: limits, engines: best, error: error)
-  }
-
-  /// Per class, the equations of its answers; none when `limits` are without.
-  private func answerEquations(_ range: Range<Int>, _ limits: Limits) -> [AnswerEquations] {
-    guard limits.usesAnswers else { return [] }
-    let batches = BatchHistory(log, rows: range)
-    var rows = [[Int]](repeating: [], count: classOfSymbol.count)
-    for index in range where log.rows[index].endpoint != .none {
-      rows[Int(log.rows[index].endpoint.index)].append(index)
-    }
-    return classes.indices.map { classIndex in
-      AnswerEquations(
-        log, rows: rows.indices.filter { classOfSymbol[$0] == classIndex }.map { rows[$0] },
-        tokenBudget: limits.tokenBudget, batches: batches)
+    let columns = round < 2 ? Self.simpleColumns : Array(0..<StepFeature.count)
+    for index in classes.indices {
+      trial.engines[index].take(
+        try StepFit(pooled: pooled, own: own[index]).solution(
+          columns: columns, previous: fitted[index]))
     }
   }
 
@@ -223,77 +221,38 @@ struct EngineCalibration {
   /// prefill tokens, attention, and prefill over 256.
   private static let simpleColumns = [0, 1, 2, 3, 4, 19]
 
-  /// Steps per gap that count in each round.
-  private static func longestGap(_ round: Int) -> Double {
-    round < 7 ? Double(1 << round) + 0.5 : 200
-  }
-
-  private func replay(_ range: Range<Int>, _ engines: [EngineModel]) -> CalibrationRows {
-    var rows = CalibrationRows(log: log, classOfSymbol: classOfSymbol, engines: engines)
+  private func replay(
+    _ range: Range<Int>, _ engines: [EngineModel], threads: Int
+  ) -> CalibrationRows {
     let assignment = EngineAssignment(engines: engines, engineOfSymbol: classOfSymbol)
-    let pools = Replay(log, assignment: assignment, isTracing: true).run(range, observer: &rows)
-    rows.collectGaps(pools)
-    return rows
+    let chunks = RowBlocks(rowCount: range.count, blockRows: Self.chunkRows, blockLimit: 1 << 20)
+    let parts = chunks.map(threads: threads) { chunk -> CalibrationRows in
+      let own = (range.lowerBound + chunk.lowerBound)..<(range.lowerBound + chunk.upperBound)
+      let start = max(range.lowerBound, own.lowerBound - Self.warmUpRows)
+      var rows = CalibrationRows(
+        log: log, own: own, classOfSymbol: classOfSymbol, engines: engines)
+      let pools = Replay(log, assignment: assignment, isTracing: true)
+        .run(start..<own.upperBound, observer: &rows)
+      rows.collectGaps(pools)
+      return rows
+    }
+    guard var all = parts.first else {
+      return CalibrationRows(log: log, own: range, classOfSymbol: classOfSymbol, engines: engines)
+    }
+    for part in parts.dropFirst() { all.append(part) }
+    return all
   }
 
-  /// The robust normal equations of one class: TTFT rows, then gaps.
-  private func normalMatrix(
-    _ rows: CalibrationRows, classIndex: Int, engine: EngineModel, round: Int, gate: Double
-  ) throws(LinearAlgebraError) -> NormalMatrix {
-    let size = StepFeature.count
-    var design = Design(columnCount: size)
-    var targets: [Double] = []
-    var scales: [Double] = []
-    for row in rows.requests where row.classIndex == classIndex {
-      design.append(rows.features[row.start..<(row.start + size)])
-      targets.append(row.target)
-      scales.append(row.scale)
-    }
-    let longest = Self.longestGap(round)
-    let width = round < 2 ? max(gate, 0.6) : gate
-    for gap in rows.gaps where gap.classIndex == classIndex {
-      let values = rows.gapValues
-      let (steps, elapsed) = (Double(values[gap.start]), gap.elapsed)
-      let step = gap.predicted / max(steps, 1)
-      guard steps <= longest, abs(elapsed - gap.predicted) < width * step else { continue }
-      design.append(values[gap.start..<(gap.start + size)])
-      targets.append(elapsed)
-      scales.append(3 * step + 0.02 * elapsed)
-    }
-    var engine = engine
-    var normal = NormalMatrix(columnCount: size)
-    for _ in 0..<3 {
-      let weights = huberWeights(design, targets, scales, engine.stepCoefficients)
-      normal = try NormalMatrix(design, targets: targets, weights: weights)
-      try engine.take(
-        StepFit(pooled: normal, own: normal).solution(
-          columns: Array(0..<size), previous: engine))
-    }
-    return normal
-  }
-
-  private func huberWeights(
-    _ design: Design, _ targets: [Double], _ scales: [Double], _ coefficients: [Double]
-  ) -> [Double] {
-    let elements = design.elements
-    let size = design.columnCount
-    return targets.indices.map { row in
-      var sum = 0.0
-      for column in 0..<size { sum += Double(elements[row * size + column]) * coefficients[column] }
-      let residual = abs(targets[row] - sum) / scales[row]
-      let bounded = residual < Self.huber ? 1 : Self.huber / residual
-      return bounded / (scales[row] * scales[row])
-    }
-  }
-
-  /// Relative residuals beyond this count linearly: other requests joined the step, say.
-  private static let huber = 0.1
+  /// Rows per chunk of a replay; fixed, so that no result depends on the number of threads.
+  private static let chunkRows = 8_000
+  /// Rows that a chunk replays before its own, so that its engines are warm.
+  private static let warmUpRows = 1_000
 
   // MARK: - Starting points
 
   /// The base step from the quickest answers, the prefill slope from requests to a quiet endpoint.
   private func initialEngine(
-    _ classIndex: Int, _ range: Range<Int>, _ limits: Limits
+    _ classIndex: Int, _ range: Range<Int>, _ limits: EngineLimits
   ) -> EngineModel {
     var tpots: [Double] = []
     var quiet: [(new: Double, ttft: Double)] = []
@@ -340,5 +299,28 @@ extension EngineModel {
   fileprivate mutating func take(_ solution: StepFit.Solution) {
     stepCoefficients = solution.coefficients
     stepHalfWidths = solution.halfWidths
+  }
+}
+
+/// The equations of all classes' answers, for any token budget.
+private struct Answers {
+  private let base: [AnswerEquations]
+
+  init(_ log: ReplayLog, range: Range<Int>, classOfSymbol: [Int], classes: [Symbol], threads: Int) {
+    let batches = BatchHistory(log, rows: range)
+    var rows = [[Int]](repeating: [], count: classOfSymbol.count)
+    for index in range where log.rows[index].endpoint != .none {
+      rows[Int(log.rows[index].endpoint.index)].append(index)
+    }
+    base = classes.indices.map { classIndex in
+      AnswerEquations(
+        log, rows: rows.indices.filter { classOfSymbol[$0] == classIndex }.map { rows[$0] },
+        tokenBudget: .infinity, batches: batches, threads: threads)
+    }
+  }
+
+  /// One per class.
+  func equations(tokenBudget: Double) -> [AnswerEquations] {
+    base.map { $0.withTokenBudget(tokenBudget) }
   }
 }
