@@ -295,7 +295,14 @@ public struct EndpointPool: Sendable {
     _ request: RequestShape, on endpoint: Int, at time: Double, into row: inout [Double],
     from start: Int = 0
   ) -> EngineForecast {
-    features(request, on: endpoint, at: time, needs: .everything, into: &row, from: start)
+    let forecast = features(
+      request, on: endpoint, at: time, needs: .everything, into: &row, from: start)
+    if predictor == nil {
+      // All that dispatching would ask for.
+      (asked.endpoint, asked.time, asked.request) = (endpoint, time, request)
+      asked.forecast = forecast
+    }
+    return forecast
   }
 
   /// The features that `needs` asks for, and those that cost nothing; the others become 0.
