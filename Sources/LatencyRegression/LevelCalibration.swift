@@ -1,5 +1,6 @@
 internal import CoefficientFile
 internal import Foundation
+internal import LinearAlgebra
 internal import LogReplay
 internal import RequestLog
 internal import RoutingRuntime
@@ -14,11 +15,16 @@ struct LevelCalibration {
   let log: ReplayLog
   let range: Range<Int>
   let share: Double
+  let threads: Int
 
   /// Fewer outcomes than this say too little about a level.
   private static let fewest = 50
   /// More outcomes than this say no more about a level.
   private static let mostRows = 50_000
+  /// Rows per chunk of the replay; fixed, so that no result depends on the number of threads.
+  private static let chunkRows = 12_500
+  /// Rows that a chunk replays before its own, so that its corrections are warm.
+  private static let warmUpRows = 4_000
   /// A factor beyond this says that the block is another world; the live levels handle that.
   private static let bound = 2.0
 
@@ -30,9 +36,18 @@ struct LevelCalibration {
     guard case .success(let predictor) = Predictor.compile(still) else { return }
     let count = min(Int(share * Double(range.count)), Self.mostRows)
     let start = range.upperBound - count
-    let warm = max(range.lowerBound, start - 4_000)
+    let ready = predictor
+    let parts = RowBlocks(rowCount: count, blockRows: Self.chunkRows, blockLimit: 1 << 20)
+      .map(threads: threads) { chunk -> ScoreCollector in
+        let first = start + chunk.lowerBound
+        var scores = ScoreCollector(log: log, first: first)
+        Replay(log, predictor: ready).run(
+          max(range.lowerBound, first - Self.warmUpRows)..<(start + chunk.upperBound),
+          observer: &scores)
+        return scores
+      }
     var scores = ScoreCollector(log: log, first: start)
-    Replay(log, predictor: predictor).run(warm..<range.upperBound, observer: &scores)
+    for part in parts { scores.append(part) }
     for (index, level) in HeadLevels.all.enumerated() {
       if let factor = Self.factor(scores.ttft[index], level) {
         model.ttft.heads[index + 1].calibration = factor
@@ -71,6 +86,13 @@ struct LevelCalibration {
         if row.outputTokens > 8, row.tpotMilliseconds > 0 {
           tpot[level].append(row.tpotMilliseconds / predicted.tpot.quantile(level))
         }
+      }
+    }
+
+    mutating func append(_ other: ScoreCollector) {
+      for level in 0..<4 {
+        ttft[level] += other.ttft[level]
+        tpot[level] += other.tpot[level]
       }
     }
 

@@ -61,14 +61,16 @@ public struct ModelFitter: Sendable {
     public var threads: Int
     /// The newest share of the requests, kept for calibrating the levels; 0…0.5.
     public var calibrationShare: Double
-    /// Requests that the heads are fitted on at most; longer logs are thinned evenly.
+    /// Requests that heads and groups are fitted on at most; of longer logs, every so many-th.
+    ///
+    /// A few dozen coefficients are as sure then as the terms are right. All requests are replayed.
     public var maximumFitRows: Int
     /// Put into the model's provenance.
     public var toolVersion: String
 
     /// The defaults.
     public init(
-      threads: Int = 4, calibrationShare: Double = 0.15, maximumFitRows: Int = 1_000_000,
+      threads: Int = 4, calibrationShare: Double = 0.15, maximumFitRows: Int = 350_000,
       toolVersion: String = "1.0.0"
     ) {
       self.threads = threads
@@ -116,19 +118,20 @@ public struct ModelFitter: Sendable {
     report.sampleCount = fitted.count
     report.calibrationCount = table.sampleCount - calibrationStart
     report.emulatorError = engines.error
-    let ttft = try fitTarget(.ttft, table, fitted, &report, progress)
-    let tpot = try fitTarget(.tpot, table, fitted, &report, progress)
+    progress?("fitting TTFT and TPOT", 0.45)
+    let (ttft, tpot) = try fitTargets(table, fitted, &report)
     var model = GlideModel(
       schemaFingerprint: Feature.schemaFingerprint, engines: engines.engines, groups: [],
       ttft: ttft, tpot: tpot, correction: Self.correction,
-      support: Self.support(table), policy: [], provenance: provenance(log, range))
+      support: support(table), policy: [], provenance: provenance(log, range))
     progress?("fitting groups", 0.85)
     model.groups = GroupFit(
       log: log, table: table, engines: engines, threads: configuration.threads
     ).groups(&model)
     progress?("calibrating levels", 0.95)
-    LevelCalibration(log: log, range: range, share: configuration.calibrationShare).apply(
-      to: &model)
+    LevelCalibration(
+      log: log, range: range, share: configuration.calibrationShare, threads: configuration.threads
+    ).apply(to: &model)
     return FittedModel(model: model, report: report)
   }
 
@@ -160,35 +163,45 @@ public struct ModelFitter: Sendable {
     }
   }
 
-  private func fitTarget(
-    _ target: TargetFitter.Target, _ table: FeatureTable, _ range: Range<Int>,
-    _ report: inout FitReport, _ progress: ((String, Double) -> Void)?
-  ) throws(FitError) -> TargetModel {
-    progress?("fitting \(target.rawValue)", target == .ttft ? 0.4 : 0.6)
-    do {
-      let fitted = try TargetFitter(target: target, table: table, threads: configuration.threads)
-        .fit(range)
+  private func fitTargets(
+    _ table: FeatureTable, _ range: Range<Int>, _ report: inout FitReport
+  ) throws(FitError) -> (ttft: TargetModel, tpot: TargetModel) {
+    let targets: [TargetFitter.Target] = [.ttft, .tpot]
+    // Side by side: where one waits for a small system's solution, the other has rows to sum.
+    let outcomes = RowBlocks(rowCount: targets.count, blockRows: 1)
+      .map(threads: configuration.threads) { block -> Result<TargetFitter.Fitted, FitError> in
+        let target = targets[block.lowerBound]
+        do throws(SolverError) {
+          return .success(
+            try TargetFitter(target: target, table: table, threads: configuration.threads)
+              .fit(range))
+        } catch {
+          return .failure(.solver(target: target.rawValue, error))
+        }
+      }
+    var models: [TargetModel] = []
+    for (target, outcome) in zip(targets, outcomes) {
+      let fitted = try outcome.get()
       report.methods.append(fitted.method.rawValue)
       report.conditionNumbers.append(fitted.conditionNumber)
       if fitted.crossValidationError.isNaN {
         report.warnings.append(
           "\(target.rawValue): too few requests to choose terms; only the base terms are used")
       }
-      return fitted.model
-    } catch {
-      throw .solver(target: target.rawValue, error)
+      models.append(fitted.model)
     }
+    return (models[0], models[1])
   }
 
   /// How outcomes correct predictions between fits; chosen on the bundled logs' fit blocks.
   private static let correction = CorrectionModel(
     gain: 0.02, bound: 3, halfLifeMilliseconds: 600_000, conformalStep: 0.005)
 
-  private static func support(_ table: FeatureTable) -> [FeatureSupport] {
-    (0..<Feature.count).map { feature in
+  private func support(_ table: FeatureTable) -> [FeatureSupport] {
+    RowBlocks(rowCount: Feature.count, blockRows: 1).map(threads: configuration.threads) { block in
       let step = max(1, table.sampleCount / 20_000)
       var values = stride(from: 0, to: table.sampleCount, by: step).map {
-        table.features[$0, feature]
+        table.features[$0, block.lowerBound]
       }
       values.sort()
       guard let last = values.last else { return FeatureSupport(low: 0, high: 0) }

@@ -53,6 +53,34 @@ public struct Design: Sendable {
     }
   }
 
+  /// The rows of `parts`, one after another.
+  ///
+  /// - Precondition: parts of `columnCount` columns.
+  /// - Complexity: O(elements) over `threads`.
+  public init(joining parts: [Design], columnCount: Int, threads: Int) {
+    precondition(parts.allSatisfy { $0.columnCount == columnCount }, "parts of the same columns")
+    self.columnCount = columnCount
+    rowCount = parts.reduce(0) { $0 + $1.rowCount }
+    var starts = [0]
+    for part in parts { starts.append((starts.last ?? 0) + part.elements.count) }
+    let offsets = starts
+    let count = rowCount * columnCount
+    elements = unsafe [Float](unsafeUninitializedCapacity: count) { buffer, used in
+      // Parts are disjoint, so no two threads write one element.
+      nonisolated(unsafe) let target = unsafe buffer
+      _ = RowBlocks(rowCount: parts.count, blockRows: 1).map(threads: threads) { block in
+        let part = block.lowerBound
+        let range = offsets[part]..<offsets[part + 1]
+        _ = unsafe UnsafeMutableBufferPointer(rebasing: target[range])
+          .initialize(fromContentsOf: parts[part].elements)
+      }
+      used = count
+    }
+  }
+
+  /// Makes room for `rows` rows.
+  public mutating func reserve(_ rows: Int) { elements.reserveCapacity(rows * columnCount) }
+
   /// Adds one row.
   ///
   /// - Precondition: `row.count == columnCount`.

@@ -33,7 +33,7 @@ struct FeatureTable: Sendable {
   /// Rows that a chunk replays before its own, so that its state is warm.
   private static let warmUpRows = 4_000
   /// Rows per chunk; fixed, so that the result does not depend on the number of threads.
-  private static let chunkRows = 100_000
+  private static let chunkRows = 62_500
 
   /// Replays `range` of `log` in chunks and collects every `stride`th request.
   ///
@@ -42,26 +42,22 @@ struct FeatureTable: Sendable {
     _ log: ReplayLog, range: Range<Int>, assignment: EngineAssignment, stride: Int, threads: Int
   ) -> FeatureTable {
     let chunks = RowBlocks(rowCount: range.count, blockRows: chunkRows, blockLimit: 1 << 20)
-    var parts = chunks.map(threads: threads) { block -> FeatureTable in
+    let parts = chunks.map(threads: threads) { block -> FeatureTable in
       let own = (range.lowerBound + block.lowerBound)..<(range.lowerBound + block.upperBound)
       let start = max(range.lowerBound, own.lowerBound - warmUpRows)
       var collector = Collector(log: log, own: own, stride: stride)
       Replay(log, assignment: assignment).run(start..<own.upperBound, observer: &collector)
       return collector.table
     }
-    // Each part is let go once it is taken over: the whole is never held twice.
-    var table = FeatureTable()
-    parts.reverse()
-    while let part = parts.popLast() { table.append(part) }
-    return table
+    return FeatureTable(joining: parts, threads: threads)
   }
 
-  private mutating func append(_ other: FeatureTable) {
-    features.append(contentsOf: other.features)
-    ttft += other.ttft
-    tpot += other.tpot
-    rows += other.rows
-    isCensored += other.isCensored
+  private init(joining parts: [FeatureTable], threads: Int) {
+    ttft = parts.flatMap(\.ttft)
+    tpot = parts.flatMap(\.tpot)
+    rows = parts.flatMap(\.rows)
+    isCensored = parts.flatMap(\.isCensored)
+    features = Design(joining: parts.map(\.features), columnCount: Feature.count, threads: threads)
   }
 
   private struct Collector: ReplayObserver {
@@ -75,6 +71,7 @@ struct FeatureTable: Sendable {
       self.log = log
       self.own = own
       self.stride = stride
+      table.reserve(own.count / stride + 1)
     }
 
     mutating func willDispatch(
@@ -92,6 +89,14 @@ struct FeatureTable: Sendable {
 
     mutating func didReceiveFirstToken(_ index: Int, at time: Double) {}
     mutating func didFinish(_ index: Int, at time: Double) {}
+  }
+
+  private mutating func reserve(_ count: Int) {
+    features.reserve(count)
+    ttft.reserveCapacity(count)
+    tpot.reserveCapacity(count)
+    rows.reserveCapacity(count)
+    isCensored.reserveCapacity(count)
   }
 
   private mutating func add(_ row: [Double], log: ReplayLog, index: Int, isComplete: Bool) {
