@@ -36,10 +36,31 @@ public struct DesignTile: Sendable {
     let first = range.lowerBound * columnCount
     unsafe design.elements.withUnsafeBufferPointer { source in
       unsafe rows.withUnsafeMutableBufferPointer { target in
-        for index in 0..<count { unsafe target[index] = Double(source[first + index]) }
+        guard count > 0, let from = source.baseAddress, let to = target.baseAddress else { return }
+        unsafe Self.widen(from + first, into: to, count: count)
       }
     }
     rowCount = range.count
+  }
+
+  /// Bare pointers, so that the loop is run on vectors.
+  private static func widen(
+    _ source: UnsafePointer<Float>, into target: UnsafeMutablePointer<Double>, count: Int
+  ) {
+    var index = 0
+    while index &+ 8 <= count {
+      let low = unsafe UnsafeRawPointer(source + index).loadUnaligned(as: SIMD4<Float>.self)
+      let high = unsafe UnsafeRawPointer(source + index + 4).loadUnaligned(as: SIMD4<Float>.self)
+      unsafe UnsafeMutableRawPointer(target + index)
+        .storeBytes(of: SIMD4<Double>(low), as: SIMD4<Double>.self)
+      unsafe UnsafeMutableRawPointer(target + index + 4)
+        .storeBytes(of: SIMD4<Double>(high), as: SIMD4<Double>.self)
+      index &+= 8
+    }
+    while index < count {
+      unsafe target[index] = Double(source[index])
+      index &+= 1
+    }
   }
 
   /// Writes `x · coefficients` of each row to the start of `predictions`.
@@ -79,14 +100,32 @@ public struct DesignTile: Sendable {
     var used = 0
     unsafe rows.withUnsafeBufferPointer { source in
       unsafe packed.withUnsafeMutableBufferPointer { target in
+        guard let from = source.baseAddress, let to = target.baseAddress else { return }
         for row in 0..<count where weights[row] > 0 {
-          let root = weights[row].squareRoot()
-          let (from, to) = (row * width, used * width)
-          for column in 0..<width { unsafe target[to + column] = source[from + column] * root }
+          unsafe Self.scale(
+            from + row * width, by: weights[row].squareRoot(), into: to + used * width,
+            count: width)
           used += 1
         }
       }
     }
     return used
+  }
+
+  private static func scale(
+    _ source: UnsafePointer<Double>, by factor: Double, into target: UnsafeMutablePointer<Double>,
+    count: Int
+  ) {
+    var index = 0
+    while index &+ 4 <= count {
+      let values = unsafe UnsafeRawPointer(source + index).loadUnaligned(as: SIMD4<Double>.self)
+      unsafe UnsafeMutableRawPointer(target + index)
+        .storeBytes(of: values * factor, as: SIMD4<Double>.self)
+      index &+= 4
+    }
+    while index < count {
+      unsafe target[index] = source[index] * factor
+      index &+= 1
+    }
   }
 }

@@ -22,27 +22,31 @@ struct OutcomeQueue: Sendable {
   /// - Complexity: O(log *n*).
   mutating func insert(_ outcome: Outcome) {
     heap.append(outcome)
-    var child = heap.count - 1
+    var span = heap.mutableSpan
+    var child = span.count - 1
     while child > 0 {
       let parent = (child - 1) / 2
-      guard Outcome.isBefore(heap[child], heap[parent]) else { break }
-      heap.swapAt(child, parent)
+      guard Outcome.isBefore(outcome, span[parent]) else { break }
+      span[child] = span[parent]
       child = parent
     }
+    span[child] = outcome
   }
 
   /// - Complexity: O(log *n*).
   mutating func removeFirst() {
     guard let last = heap.popLast(), !heap.isEmpty else { return }
-    heap[0] = last
+    var span = heap.mutableSpan
+    let count = span.count
     var parent = 0
     while true {
       var child = 2 * parent + 1
-      guard child < heap.count else { break }
-      if child + 1 < heap.count, Outcome.isBefore(heap[child + 1], heap[child]) { child += 1 }
-      guard Outcome.isBefore(heap[child], heap[parent]) else { break }
-      heap.swapAt(child, parent)
+      guard child < count else { break }
+      if child + 1 < count, Outcome.isBefore(span[child + 1], span[child]) { child += 1 }
+      guard Outcome.isBefore(span[child], last) else { break }
+      span[parent] = span[child]
       parent = child
     }
+    span[parent] = last
   }
 }
