@@ -99,7 +99,7 @@ public struct ModelFitter: Sendable {
     _ log: ReplayLog, rows: Range<Int>? = nil, progress: ((String, Double) -> Void)? = nil
   ) throws(FitError) -> FittedModel {
     let range = rows ?? 0..<log.rows.count
-    let usable = range.reduce(0) { $0 + (log.isComplete($1) ? 1 : 0) }
+    let usable = sum(over: range) { log.isComplete($0) ? 1 : 0 }
     guard usable >= Self.smallestLog else {
       throw .tooFewRequests(usable: usable, needed: Self.smallestLog)
     }
@@ -213,12 +213,19 @@ public struct ModelFitter: Sendable {
     }
   }
 
+  /// The wrapping sum of `value` over rows.
+  private func sum<Value: FixedWidthInteger & Sendable>(
+    over range: Range<Int>, _ value: @Sendable (Int) -> Value
+  ) -> Value {
+    RowBlocks(rowCount: range.count).map(threads: configuration.threads) { rows in
+      rows.reduce(0) { $0 &+ value(range.lowerBound + $1) }
+    }.reduce(0, &+)
+  }
+
   private func provenance(_ log: ReplayLog, _ range: Range<Int>) -> Provenance {
-    var fingerprint: UInt64 = 0
-    for index in range {
+    let fingerprint = sum(over: range) { index -> UInt64 in
       let row = log.rows[index]
-      fingerprint &+=
-        (row.identityHigh ^ row.identityLow) &* 0x9E37_79B9_7F4A_7C15
+      return (row.identityHigh ^ row.identityLow) &* 0x9E37_79B9_7F4A_7C15
         &+ row.ttftMilliseconds.bitPattern &* 0xBF58_476D_1CE4_E5B9
         &+ row.e2eMilliseconds.bitPattern
     }

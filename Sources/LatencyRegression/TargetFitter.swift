@@ -35,6 +35,8 @@ struct TargetFitter {
   /// shifts a level by less than calibration does, at a third of the passes.
   private static let longRows = 100_000
   private static let longSmoothing = 1e-2
+  /// Rows on which the pilot fit begins, where there are four times as many.
+  private static let pilotSampleRows = 8_192
   /// Rows on which terms are chosen.
   private static let selectionRows = 40_000
 
@@ -130,6 +132,7 @@ struct TargetFitter {
     options.threshold = Self.huber
     options.threads = threads
     options.tolerance = 1e-6
+    options.sampleRows = Self.pilotSampleRows
     let pilot = try RobustRelativeLeastSquares(rules: rules, configuration: options).fit(
       try RegressionRows(design: design, targets: targets, scales: targets))
     let predicted = predictions(design, pilot.coefficients)

@@ -42,6 +42,8 @@ struct CalibrationTrial: Sendable {
 
   /// Whether nothing was learned yet, not even from the answers.
   var isFresh: Bool { round == 0 }
+  /// Whether the engines are still so rough that part of the rows says as much.
+  var isEarly: Bool { round < 2 }
   /// Whether the last replay is over.
   var isDone: Bool { replays > rounds }
   /// Answers are left out only for a clear gain: without them a step may pass for two.
@@ -79,9 +81,10 @@ struct CalibrationTrial: Sendable {
       let isBehind =
         trial.latestHandicapped > trial.slack(besideLeader: leader != nil) * reference
       // One that does as an earlier one does would lose the tie.
+      let likeness = trial.replays > 2 ? Self.likeness : 0
       let isTwin =
-        trial.replays > 2 && !trial.isDone
-        && kept.contains { abs(trial.latestError - $0.latestError) < 2e-4 * trial.latestError }
+        trial.replays > 1 && !trial.isDone
+        && kept.contains { abs(trial.latestError - $0.latestError) <= likeness * trial.latestError }
       if !isBehind && !isTwin { kept.append(trial) }
     }
     return kept
@@ -102,6 +105,8 @@ struct CalibrationTrial: Sendable {
   private static let slacks = [2, 1.3, 1.2, 1.03, 1.015]
   /// From a first guess, beside engines that have learned already.
   private static let lateSlacks = [.infinity, .infinity, 2, 1.1, 1.05]
+  /// Errors that differ by less than this share come from engines that will not differ.
+  private static let likeness = 2e-4
   /// From engines that are roughly right; the first replay is of another engine's steps.
-  private static let warmSlacks = [2, 1.08]
+  private static let warmSlacks = [2, 1.04]
 }

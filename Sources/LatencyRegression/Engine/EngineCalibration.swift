@@ -21,11 +21,13 @@ struct EngineCalibration {
     /// Rounds when a limit is tried out.
     var trialRounds = 5
     /// Rounds when a delay is tried out, from engines that are roughly right.
-    var delayRounds = 2
+    var delayRounds = 1
     /// Requests that are replayed: the newest.
     var sampleRows = 30_000
     /// Requests that are replayed when a limit is tried out.
     var trialRows = 8_000
+    /// Those of them that the first rounds replay.
+    var firstTrialRows = 4_000
     /// Chunked-prefill budgets that are tried.
     var tokenBudgets: [Double] = [512, 1024, 2048, 4096, 8192, 16_384]
     /// One-way delays that are tried, ms.
@@ -57,21 +59,10 @@ struct EngineCalibration {
     self.log = log
     self.configuration = configuration
     self.threads = threads
-    var classes: [Symbol] = []
-    var classOfSymbol = [Int](repeating: 0, count: log.symbols.names.count)
-    for row in log.rows where row.endpoint != .none {
-      let position: Int
-      if let known = classes.firstIndex(of: row.accelerator) {
-        position = known
-      } else {
-        position = classes.count
-        classes.append(row.accelerator)
-      }
-      classOfSymbol[Int(row.endpoint.index)] = position
-    }
-    self.classes = classes
-    self.classOfSymbol = classOfSymbol
-    maximumSequences = Self.sequenceLimit(log)
+    let survey = LogSurvey(log, threads: threads)
+    classes = survey.classes
+    classOfSymbol = survey.classOfSymbol
+    maximumSequences = survey.maximumSequences
   }
 
   /// Calibrates on rows `range`.
@@ -168,7 +159,10 @@ struct EngineCalibration {
     _ trial: inout CalibrationTrial, on range: Range<Int>, threads: Int
   ) throws(LinearAlgebraError) {
     if trial.isFresh { try startFromAnswers(trial.answers, &trial.engines) }
-    let rows = replay(range, trial.engines, threads: threads)
+    let isEarly = trial.isEarly && range.count > configuration.firstTrialRows
+    let rows = replay(
+      isEarly ? newest(range, configuration.firstTrialRows) : range, trial.engines, threads: threads
+    )
     let fitted = trial.engines
     let round = trial.round
     trial.note(error: rows.error)
@@ -278,20 +272,6 @@ struct EngineCalibration {
       stepHalfWidths: [Float](repeating: 0, count: StepFeature.count),
       tokenBudget: limits.tokenBudget, maximumSequences: maximumSequences,
       uplinkMilliseconds: limits.uplink, downlinkMilliseconds: 0.4)
-  }
-
-  /// The batch size at which engines stop admitting, if the log shows one.
-  ///
-  /// It does when the largest batch is common and nearly always has requests waiting behind it.
-  private static func sequenceLimit(_ log: ReplayLog) -> Double {
-    let largest = log.rows.map(\.runningRequests).max() ?? -1
-    var (atLimit, waiting) = (0, 0)
-    for row in log.rows where row.runningRequests == largest {
-      atLimit += 1
-      if row.waitingRequests > 0 { waiting += 1 }
-    }
-    let isCommon = atLimit >= max(20, log.rows.count / 500)
-    return largest > 0 && isCommon && waiting * 10 >= atLimit * 8 ? Double(largest) : 256
   }
 }
 

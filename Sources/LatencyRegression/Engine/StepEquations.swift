@@ -38,7 +38,8 @@ struct StepEquations {
     var engine = engine
     var normal = NormalMatrix(columnCount: size)
     for step in 0..<Self.reweightings {
-      let weights = huberWeights(design, targets, scales, engine.stepCoefficients)
+      let weights = huberWeights(
+        design, targets, scales, engine.stepCoefficients, threads: threads)
       normal = try NormalMatrix(design, targets: targets, weights: weights, threads: threads)
       guard step + 1 < Self.reweightings else { break }
       engine.stepCoefficients = try StepFit(pooled: normal, own: normal).solution(
@@ -75,15 +76,20 @@ struct StepEquations {
   }
 
   private func huberWeights(
-    _ design: Design, _ targets: [Double], _ scales: [Double], _ coefficients: [Double]
+    _ design: Design, _ targets: [Double], _ scales: [Double], _ coefficients: [Double],
+    threads: Int
   ) -> [Double] {
-    let (elements, size) = (design.elements.span, design.columnCount)
-    return targets.indices.map { row in
-      var sum = 0.0
-      for column in 0..<size { sum += Double(elements[row * size + column]) * coefficients[column] }
-      let residual = abs(targets[row] - sum) / scales[row]
-      let bounded = residual < Self.huber ? 1 : Self.huber / residual
-      return bounded / (scales[row] * scales[row])
-    }
+    RowBlocks(rowCount: targets.count).map(threads: threads) { rows in
+      let (elements, size) = (design.elements.span, design.columnCount)
+      return rows.map { row in
+        var sum = 0.0
+        for column in 0..<size {
+          sum += Double(elements[row * size + column]) * coefficients[column]
+        }
+        let residual = abs(targets[row] - sum) / scales[row]
+        let bounded = residual < Self.huber ? 1 : Self.huber / residual
+        return bounded / (scales[row] * scales[row])
+      }
+    }.flatMap { $0 }
   }
 }
