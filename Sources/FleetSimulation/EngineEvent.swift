@@ -59,3 +59,10 @@ public struct EngineMetrics: Sendable, Hashable {
   /// The metrics of an engine that has just started.
   public init() {}
 }
+
+/// The metrics that a gateway scrapes; as in ``EngineMetrics``.
+struct EngineGauges: Sendable {
+  var waitingRequests = 0
+  var runningRequests = 0
+  var kvCacheUsage = 0.0
+}

@@ -4,10 +4,10 @@ extension Fleet {
   // MARK: - Arrivals
 
   /// A request reaches the gateway and is sent on.
-  mutating func arrive(_ id: Int, _ request: SimulatedRequest, blockTokens: Int) {
-    let time = request.arrivalMilliseconds
+  mutating func arrive(_ id: Int, _ workload: Workload) {
+    let routing = RoutingRequest(workload, id)
+    let time = workload.requests.span[id].arrivalMilliseconds
     outcomes[id].arrivalMilliseconds = time
-    let routing = RoutingRequest(request, blockTokens: blockTokens)
     let pick = router.pick(routing, at: time)
     guard pick.endpoint >= 0 else {
       outcomes[id].status = pick.reason == .shed ? .shed : .noEndpoint
@@ -21,28 +21,29 @@ extension Fleet {
       outcomes[id].prefillEndpoint = Int32(truncatingIfNeeded: pick.prefillEndpoint)
     }
     handles[id] = router.dispatched(routing, to: first, at: time)
-    submit(id, request, to: first, isPrefillOnly: pick.prefillEndpoint >= 0, at: time)
+    submit(
+      id, workload, routing.prefixBlocks, to: first, isPrefillOnly: pick.prefillEndpoint >= 0,
+      at: time)
   }
 
   /// A request reaches the gateway, which sends it where it is told.
   ///
   /// - Parameter prefill: Where its prompt is computed; -1 for where it is decoded.
-  mutating func arrive(
-    _ id: Int, _ request: SimulatedRequest, to endpoint: Int, prefill: Int
-  ) {
-    let time = request.arrivalMilliseconds
+  mutating func arrive(_ id: Int, _ workload: Workload, to endpoint: Int, prefill: Int) {
+    let time = workload.requests.span[id].arrivalMilliseconds
     outcomes[id].arrivalMilliseconds = time
     guard engines.indices.contains(endpoint) else {
       outcomes[id].status = .noEndpoint
       return
     }
     outcomes[id].endpoint = Int32(truncatingIfNeeded: endpoint)
+    let blocks = workload.requests.span[id].prefixBlocks
     guard prefill != endpoint, engines.indices.contains(prefill) else {
-      submit(id, request, to: endpoint, at: time)
+      submit(id, workload, blocks, to: endpoint, at: time)
       return
     }
     outcomes[id].prefillEndpoint = Int32(truncatingIfNeeded: prefill)
-    submit(id, request, to: prefill, isPrefillOnly: true, at: time)
+    submit(id, workload, blocks, to: prefill, isPrefillOnly: true, at: time)
   }
 
   /// Keeps what the gateway knew of the endpoint, for a log of the run.
@@ -55,8 +56,8 @@ extension Fleet {
   }
 
   private mutating func submit(
-    _ id: Int, _ request: SimulatedRequest, to endpoint: Int, isPrefillOnly: Bool = false,
-    at time: Double
+    _ id: Int, _ workload: Workload, _ blocks: [UInt64], to endpoint: Int,
+    isPrefillOnly: Bool = false, at time: Double
   ) {
     openRequests += 1
     noteSnapshot(id, of: endpoint, at: time)
@@ -64,10 +65,10 @@ extension Fleet {
       end(id, .failed, at: time)
       return
     }
+    let requests = workload.requests.span
     engines[endpoint].submit(
-      id: id, promptTokens: request.promptTokens,
-      outputTokens: isPrefillOnly ? 1 : request.outputTokens, blocks: request.prefixBlocks,
-      at: time)
+      id: id, promptTokens: requests[id].promptTokens,
+      outputTokens: isPrefillOnly ? 1 : requests[id].outputTokens, blocks: blocks, at: time)
     nextTimes[endpoint] = engines[endpoint].nextTime
   }
 
@@ -78,7 +79,7 @@ extension Fleet {
     if outcomes[id].prefillEndpoint == Int32(truncatingIfNeeded: endpoint),
       outcomes[id].endpoint != Int32(truncatingIfNeeded: endpoint)
     {
-      receivePrefill(event, workload.requests[id], blockTokens: workload.blockTokens)
+      receivePrefill(event, workload)
       return
     }
     switch event.kind {
@@ -103,18 +104,17 @@ extension Fleet {
   }
 
   /// The prompt is computed: its KV cache goes to the endpoint that decodes.
-  private mutating func receivePrefill(
-    _ event: EngineEvent, _ request: SimulatedRequest, blockTokens: Int
-  ) {
+  private mutating func receivePrefill(_ event: EngineEvent, _ workload: Workload) {
     let id = event.id
     switch event.kind {
     case .firstToken:
       outcomes[id].cachedTokens = Int32(truncatingIfNeeded: event.cachedTokens)
     case .finished:
       let decode = Int(outcomes[id].endpoint)
+      let request = workload.requests[id]
       if let handle = handles[id] {
         handles[id] = router.handedOff(
-          handle, RoutingRequest(request, blockTokens: blockTokens), to: decode, at: event.time)
+          handle, RoutingRequest(workload, id), to: decode, at: event.time)
       }
       guard !states[decode].isDead else {
         end(id, .failed, at: event.time)
@@ -166,14 +166,14 @@ extension Fleet {
         router.setAvailable(true, endpoint: index)
       }
       states[index].lastScrape = time
-      let metrics = states[index].isLying ? EngineMetrics() : engines[index].scrape(at: time)
-      states[index].snapshot = metrics
+      let gauges = states[index].isLying ? EngineGauges() : engines[index].scrape(at: time)
+      states[index].snapshot = gauges
       guard isRouted else { continue }
       router.observe(
         EngineSnapshot(
-          waitingRequests: Double(metrics.waitingRequests),
-          runningRequests: Double(metrics.runningRequests),
-          kvCacheUsage: metrics.kvCacheUsage, time: time),
+          waitingRequests: Double(gauges.waitingRequests),
+          runningRequests: Double(gauges.runningRequests),
+          kvCacheUsage: gauges.kvCacheUsage, time: time),
         on: index)
     }
   }
@@ -228,12 +228,14 @@ extension Fleet {
 
 extension RoutingRequest {
   /// What the gateway knows of a simulated request.
-  init(_ request: SimulatedRequest, blockTokens: Int) {
+  init(_ workload: Workload, _ id: Int) {
+    let requests = workload.requests.span
     self.init(
-      promptTokens: Double(request.promptTokens), maximumTokens: Double(request.maximumTokens),
-      prefixBlocks: request.prefixBlocks, blockTokens: Double(blockTokens),
-      ttftObjectiveMilliseconds: request.ttftObjectiveMilliseconds,
-      tpotObjectiveMilliseconds: request.tpotObjectiveMilliseconds,
-      isSheddable: request.isSheddable)
+      promptTokens: Double(requests[id].promptTokens),
+      maximumTokens: Double(requests[id].maximumTokens), prefixBlocks: requests[id].prefixBlocks,
+      blockTokens: Double(workload.blockTokens),
+      ttftObjectiveMilliseconds: requests[id].ttftObjectiveMilliseconds,
+      tpotObjectiveMilliseconds: requests[id].tpotObjectiveMilliseconds,
+      isSheddable: requests[id].isSheddable)
   }
 }

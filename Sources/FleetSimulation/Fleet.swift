@@ -36,7 +36,7 @@ public struct Fleet: Sendable {
     var isAvailable = true
     var lastScrape = 0.0
     /// What the gateway knows of it; `nil` before the first scrape.
-    var snapshot: EngineMetrics?
+    var snapshot: EngineGauges?
   }
 
   let configuration: FleetConfiguration
@@ -107,7 +107,7 @@ public struct Fleet: Sendable {
     var fleet = self
     fleet.prepare(workload)
     for index in fleet.engines.indices { fleet.engines[index].isTraced = isTraced }
-    let requests = workload.requests
+    let requests = workload.requests.span
     var forced: [Int]?
     var forcedPrefill: [Int] = []
     if case .forced(let endpoints, let prefill) = routing {
@@ -116,7 +116,7 @@ public struct Fleet: Sendable {
       fleet.isRouted = false
     }
     var (arrival, fault) = (0, 0)
-    var nextScrape = requests.first?.arrivalMilliseconds ?? 0
+    var nextScrape = workload.requests.first?.arrivalMilliseconds ?? 0
     var now = nextScrape
     while true {
       let arrivalTime =
@@ -140,10 +140,10 @@ public struct Fleet: Sendable {
       } else {
         if let forced {
           fleet.arrive(
-            arrival, requests[arrival], to: arrival < forced.count ? forced[arrival] : -1,
+            arrival, workload, to: arrival < forced.count ? forced[arrival] : -1,
             prefill: arrival < forcedPrefill.count ? forcedPrefill[arrival] : -1)
         } else {
-          fleet.arrive(arrival, requests[arrival], blockTokens: workload.blockTokens)
+          fleet.arrive(arrival, workload)
         }
         arrival += 1
         if arrival & 0x3fff == 0 { progress?(Double(arrival) / Double(requests.count)) }
@@ -168,14 +168,19 @@ public struct Fleet: Sendable {
   private mutating func runEngines(until limit: Double, _ workload: Workload) -> Double {
     var last = -Double.infinity
     while true {
-      var (first, time) = (-1, limit)
-      for index in nextTimes.indices where nextTimes[index] < time {
-        (first, time) = (index, nextTimes[index])
-      }
+      let (first, time) = firstEngine(before: limit)
       guard first >= 0 else { return last }
       last = time
       step(first, to: time, workload)
     }
+  }
+
+  /// The engine whose event comes first, and its time; -1 for none before `limit`.
+  private func firstEngine(before limit: Double) -> (engine: Int, time: Double) {
+    let times = nextTimes.span
+    var (first, time) = (-1, limit)
+    for index in times.indices where times[index] < time { (first, time) = (index, times[index]) }
+    return (first, time)
   }
 
   /// Runs one engine until `time` and tells the gateway what came back.

@@ -26,24 +26,16 @@ extension SimulatedEngine {
   // MARK: - Runs
 
   /// What the first `steps` steps of the run take, ms.
-  func offset(_ steps: Int) -> Double {
-    let count = Double(steps)
-    return count * firstStep + 0.5 * count * (count - 1) * stepGrowth
-  }
+  @inline(always)
+  func offset(_ steps: Int) -> Double { pace.offset(steps) }
+
+  /// How the run's steps follow each other.
+  @inline(always)
+  private var pace: RunPace { RunPace(firstStep: firstStep, stepGrowth: stepGrowth) }
 
   /// How many steps of the run have ended by `time`.
-  func stepsDone(at time: Double) -> Int {
-    let elapsed = time - runStart
-    guard elapsed >= firstStep else { return 0 }
-    if elapsed >= offset(runSteps) { return runSteps }
-    // elapsed = n·first + n(n−1)/2·growth, solved for n.
-    let linear = firstStep - 0.5 * stepGrowth
-    let root = (linear * linear + 2 * stepGrowth * elapsed).squareRoot()
-    var steps = min(max(Int(2 * elapsed / (linear + root)), 0), runSteps)
-    while steps < runSteps, offset(steps + 1) <= elapsed { steps += 1 }
-    while steps > 0, offset(steps) > elapsed { steps -= 1 }
-    return steps
-  }
+  @inline(always)
+  func stepsDone(at time: Double) -> Int { pace.stepsDone(of: runSteps, in: time - runStart) }
 
   /// Ends the run with the step that runs at `time`, so that the batch may change.
   mutating func cutRun(at time: Double, isForced: Bool = false) {
@@ -296,5 +288,31 @@ extension SimulatedEngine {
       let generated = slots[Int(slot)].outputTokens - (finishSteps[position] - step)
       emit(.token, slot, at: time, generated: generated)
     }
+  }
+}
+
+/// The lengths of a run's steps: each is longer than the one before by the same.
+struct RunPace {
+  var firstStep: Double
+  var stepGrowth: Double
+
+  /// What the first `steps` steps take, ms.
+  @inline(always)
+  func offset(_ steps: Int) -> Double {
+    let count = Double(steps)
+    return count * firstStep + 0.5 * count * (count - 1) * stepGrowth
+  }
+
+  /// How many of `runSteps` steps end within `elapsed` ms.
+  func stepsDone(of runSteps: Int, in elapsed: Double) -> Int {
+    guard elapsed >= firstStep else { return 0 }
+    if elapsed >= offset(runSteps) { return runSteps }
+    // elapsed = n·first + n(n−1)/2·growth, solved for n.
+    let linear = firstStep - 0.5 * stepGrowth
+    let root = (linear * linear + 2 * stepGrowth * elapsed).squareRoot()
+    var steps = min(max(Int(2 * elapsed / (linear + root)), 0), runSteps)
+    while steps < runSteps, offset(steps + 1) <= elapsed { steps += 1 }
+    while steps > 0, offset(steps) > elapsed { steps -= 1 }
+    return steps
   }
 }

@@ -213,7 +213,11 @@ public struct SimulatedEngine: Sendable {
     blocks[Int(slot)] = hashes
     var position = inbox.count
     while position > inboxHead, inbox[position - 1].time > arrival { position -= 1 }
-    inbox.insert(Arrival(time: arrival, slot: slot), at: position)
+    if position == inbox.count {
+      inbox.append(Arrival(time: arrival, slot: slot))
+    } else {
+      inbox.insert(Arrival(time: arrival, slot: slot), at: position)
+    }
     cutRun(at: arrival)
   }
 
@@ -290,11 +294,12 @@ public struct SimulatedEngine: Sendable {
     return Double(publishedHeld + grown) / Double(cache.capacity)
   }
 
-  /// The metrics as of `time`; in place, so that nothing is copied.
-  mutating func scrape(at time: Double) -> EngineMetrics {
+  /// What a gateway reads of the metrics as of `time`.
+  mutating func scrape(at time: Double) -> EngineGauges {
     clock = max(clock, time)
-    published.kvCacheUsage = kvCacheUsage
-    return published
+    return EngineGauges(
+      waitingRequests: published.waitingRequests, runningRequests: published.runningRequests,
+      kvCacheUsage: kvCacheUsage)
   }
 
   /// Requests that are on their way, queued or in the batch.

@@ -61,6 +61,8 @@ public struct EndpointLoad: Sendable {
   private(set) var snapshot: EngineSnapshot?
   /// The epoch to which a batch's columns hold the sums scaled; no number once they changed.
   var sumsEpoch = Double.nan
+  /// The same for the sums of the latest TPOT.
+  var latestEpoch = Double.nan
   private(set) var fastWork = DecayedSum()
   private(set) var work = DecayedSum()
   private(set) var slowWork = DecayedSum()
@@ -153,7 +155,7 @@ public struct EndpointLoad: Sendable {
       recentTPOT.observe(tpotMilliseconds)
       latestTPOTSum.add(tpotMilliseconds, at: time, halfLife: Self.latestHalfLife)
       latestTPOTCount.add(1, at: time, halfLife: Self.latestHalfLife)
-      sumsEpoch = .nan
+      latestEpoch = .nan
     }
   }
 
@@ -213,62 +215,63 @@ public struct EndpointLoad: Sendable {
     _ request: RequestShape, forecast: EngineForecast, pool: PoolTotals, at time: Double,
     needs: LaneNeeds, into row: inout [Double], from start: Int
   ) {
-    func set(_ feature: Feature, _ value: Double) { row[start + Int(feature.rawValue)] = value }
-    set(.promptTokens, request.promptTokens)
-    set(.newTokens, request.newTokens)
-    set(.matchedPrefixTokens, request.matchedPrefixTokens)
-    set(.maximumTokens, request.maximumTokens)
-    set(.isMaximumKnown, request.maximumTokens > 0 ? 1 : 0)
+    var values = row.mutableSpan
+    var cells = values._mutatingExtracting(start..<start + Feature.count)
+    cells.set(.promptTokens, request.promptTokens)
+    cells.set(.newTokens, request.newTokens)
+    cells.set(.matchedPrefixTokens, request.matchedPrefixTokens)
+    cells.set(.maximumTokens, request.maximumTokens)
+    cells.set(.isMaximumKnown, request.maximumTokens > 0 ? 1 : 0)
 
-    set(.queueMilliseconds, forecast.queueMilliseconds)
-    set(.prefillMilliseconds, forecast.prefillMilliseconds)
-    set(.phaseMilliseconds, forecast.phaseMilliseconds)
-    set(.missMilliseconds, forecast.missMilliseconds)
-    set(.catchMilliseconds, forecast.catchMilliseconds)
-    set(.slotMilliseconds, forecast.slotMilliseconds)
-    set(.decodeStepMilliseconds, forecast.decodeStepMilliseconds)
-    set(.decodingAfter, forecast.decodingAfter)
-    set(.contextAfter, forecast.contextAfter)
-    set(
+    cells.set(.queueMilliseconds, forecast.queueMilliseconds)
+    cells.set(.prefillMilliseconds, forecast.prefillMilliseconds)
+    cells.set(.phaseMilliseconds, forecast.phaseMilliseconds)
+    cells.set(.missMilliseconds, forecast.missMilliseconds)
+    cells.set(.catchMilliseconds, forecast.catchMilliseconds)
+    cells.set(.slotMilliseconds, forecast.slotMilliseconds)
+    cells.set(.decodeStepMilliseconds, forecast.decodeStepMilliseconds)
+    cells.set(.decodingAfter, forecast.decodingAfter)
+    cells.set(.contextAfter, forecast.contextAfter)
+    cells.set(
       .forecastMilliseconds,
       forecast.queueMilliseconds + forecast.prefillMilliseconds + engine.uplinkMilliseconds
         + engine.downlinkMilliseconds)
-    set(.queuedRequests, Double(pendingRequests))
-    set(.queuedTokens, forecast.queuedTokens)
-    set(.decodingRequests, Double(decodingRequests))
+    cells.set(.queuedRequests, Double(pendingRequests))
+    cells.set(.queuedTokens, forecast.queuedTokens)
+    cells.set(.decodingRequests, Double(decodingRequests))
     let isBusy = pendingRequests + decodingRequests > 0
-    set(.boundaryAgeMilliseconds, isBusy ? min(max(0, time - ahead.lastBoundary), 10_000) : 0)
-    set(.slowness, ahead.slowness)
+    cells.set(.boundaryAgeMilliseconds, isBusy ? min(max(0, time - ahead.lastBoundary), 10_000) : 0)
+    cells.set(.slowness, ahead.slowness)
 
     func rate(_ sum: DecayedSum, _ need: LaneNeeds, _ halfLife: Double) -> Double {
       needs.contains(need) ? sum.rate(at: time, halfLife: halfLife) : 0
     }
     let arrival = min(rate(work, .work, Self.halfLife), 1)
-    set(.arrivalWorkFast, min(rate(fastWork, .fastWork, Self.fastHalfLife), 2))
-    set(.arrivalWork, arrival)
-    set(.arrivalWorkSlow, min(rate(slowWork, .slowWork, Self.slowHalfLife), 1))
-    set(.poolArrivalWork, min(pool.arrivalWork, 2))
-    set(.recentTPOT, recentTPOT.value)
-    set(.latestTPOT, needs.contains(.latest) ? latestTPOT(forecast, at: time) : 0)
-    set(.arrivalWorkMedium, min(rate(mediumWork, .mediumWork, Self.mediumHalfLife), 1.5))
-    set(.poolArrivalWorkFast, min(pool.arrivalWorkFast, 2))
-    set(.poolDecodingPerEndpoint, pool.decodingRequests / pool.endpointCount)
-    set(.poolQueuedPerEndpoint, pool.pendingRequests / pool.endpointCount)
-    set(.recentTTFTRatio, recentRatio.value)
-    set(.recentExcess, recentExcess.value)
-    set(.poolRecentExcess, pool.recentExcess)
-    set(.overdueMilliseconds, ahead.isBusy ? max(0, time - ahead.stepEnd) : 0)
-    set(.recentOutputTokens, recentOutput.value)
-    set(.expectedRemainingTokens, recentOutput.value * Double(decodingRequests))
-    set(.averageBatch, averageBatch.value)
+    cells.set(.arrivalWorkFast, min(rate(fastWork, .fastWork, Self.fastHalfLife), 2))
+    cells.set(.arrivalWork, arrival)
+    cells.set(.arrivalWorkSlow, min(rate(slowWork, .slowWork, Self.slowHalfLife), 1))
+    cells.set(.poolArrivalWork, min(pool.arrivalWork, 2))
+    cells.set(.recentTPOT, recentTPOT.value)
+    cells.set(.latestTPOT, needs.contains(.latest) ? latestTPOT(forecast, at: time) : 0)
+    cells.set(.arrivalWorkMedium, min(rate(mediumWork, .mediumWork, Self.mediumHalfLife), 1.5))
+    cells.set(.poolArrivalWorkFast, min(pool.arrivalWorkFast, 2))
+    cells.set(.poolDecodingPerEndpoint, pool.decodingRequests / pool.endpointCount)
+    cells.set(.poolQueuedPerEndpoint, pool.pendingRequests / pool.endpointCount)
+    cells.set(.recentTTFTRatio, recentRatio.value)
+    cells.set(.recentExcess, recentExcess.value)
+    cells.set(.poolRecentExcess, pool.recentExcess)
+    cells.set(.overdueMilliseconds, ahead.isBusy ? max(0, time - ahead.stepEnd) : 0)
+    cells.set(.recentOutputTokens, recentOutput.value)
+    cells.set(.expectedRemainingTokens, recentOutput.value * Double(decodingRequests))
+    cells.set(.averageBatch, averageBatch.value)
 
-    set(.otherDecodingRequests, pool.decodingRequests - Double(decodingRequests))
-    set(.otherQueuedRequests, pool.pendingRequests - Double(pendingRequests))
-    setSnapshot(at: time, into: &row, from: start)
+    cells.set(.otherDecodingRequests, pool.decodingRequests - Double(decodingRequests))
+    cells.set(.otherQueuedRequests, pool.pendingRequests - Double(pendingRequests))
+    setSnapshot(at: time, into: &cells)
 
     let interference = forecast.decodeStepMilliseconds * arrival / (1 - min(arrival, 0.8))
-    set(.interferenceMilliseconds, interference)
-    set(.decodeForecastMilliseconds, forecast.decodeStepMilliseconds + interference)
+    cells.set(.interferenceMilliseconds, interference)
+    cells.set(.decodeForecastMilliseconds, forecast.decodeStepMilliseconds + interference)
   }
 
   /// The TPOT of the latest answers that ended here; without any, the decode step.
@@ -280,19 +283,27 @@ public struct EndpointLoad: Sendable {
   }
 
   @inline(always)
-  private func setSnapshot(at time: Double, into row: inout [Double], from start: Int) {
+  private func setSnapshot(at time: Double, into cells: inout MutableSpan<Double>) {
     let seen =
       snapshot
       ?? EngineSnapshot(
         waitingRequests: Double(pendingRequests), runningRequests: Double(decodingRequests),
         kvCacheUsage: 0, time: time)
     let inFlight = Double(pendingRequests + decodingRequests)
-    row[start + Int(Feature.snapshotWaiting.rawValue)] = seen.waitingRequests
-    row[start + Int(Feature.snapshotRunning.rawValue)] = seen.runningRequests
-    row[start + Int(Feature.snapshotUsage.rawValue)] = seen.kvCacheUsage
-    row[start + Int(Feature.snapshotAge.rawValue)] = min(max(0, time - seen.time), 10_000)
-    row[start + Int(Feature.foreignRequests.rawValue)] =
-      max(0, seen.waitingRequests + seen.runningRequests - inFlight)
+    cells.set(.snapshotWaiting, seen.waitingRequests)
+    cells.set(.snapshotRunning, seen.runningRequests)
+    cells.set(.snapshotUsage, seen.kvCacheUsage)
+    cells.set(.snapshotAge, min(max(0, time - seen.time), 10_000))
+    cells.set(
+      .foreignRequests, max(0, seen.waitingRequests + seen.runningRequests - inFlight))
+  }
+}
+
+extension MutableSpan<Double> {
+  /// Writes a feature of one row.
+  @inline(always)
+  fileprivate mutating func set(_ feature: Feature, _ value: Double) {
+    self[Int(feature.rawValue)] = value
   }
 }
 

@@ -62,7 +62,6 @@ public struct EndpointPool: Sendable {
   var columns = LaneColumns()
   /// What batches work in; kept for its memory.
   var laneSlots = [Lanes]()
-  var laneMatches = [Lanes]()
   var expectations = [LaneExpectation]()
   var row = [Double](repeating: 0, count: Feature.count)
   /// The question that was answered last, while nothing has happened since.
@@ -220,10 +219,11 @@ public struct EndpointPool: Sendable {
     recentExcess.observe(excess)
     totals.pendingRequests -= 1
     totals.decodingRequests += 1
-    if let predicted = slots[index].predicted {
+    if let predicted = slots[index].predicted?.ttft {
       ttftCorrection.observe(
-        raw: slots[index].raw.ttft, corrected: predicted.ttft, actual: taken, endpoint: endpoint,
+        raw: slots[index].raw.ttft, corrected: predicted, actual: taken, endpoint: endpoint,
         regime: slots[index].raw.regime, at: time)
+      columns.markCorrected(endpoint)
     }
   }
 
@@ -232,20 +232,23 @@ public struct EndpointPool: Sendable {
   /// - Parameter outputTokens: Generated tokens; 0 when unknown.
   public mutating func finished(_ handle: Handle, outputTokens: Double, at time: Double) {
     guard let index = live(handle) else { return }
-    let state = slots[index]
-    let endpoint = Int(state.endpoint)
+    let endpoint = Int(slots[index].endpoint)
+    let hadFirstToken = slots[index].hasFirstToken
     let tpot =
-      state.hasFirstToken && outputTokens > 1
-      ? (time - state.firstTokenTime) / (outputTokens - 1) : 0
+      hadFirstToken && outputTokens > 1
+      ? (time - slots[index].firstTokenTime) / (outputTokens - 1) : 0
     endpoints[endpoint].finished(
-      slot: handle.slot, hadFirstToken: state.hasFirstToken, outputTokens: outputTokens,
+      slot: handle.slot, hadFirstToken: hadFirstToken, outputTokens: outputTokens,
       tpotMilliseconds: tpot, at: time)
     observeOthers(endpoint)
-    if state.hasFirstToken { totals.decodingRequests -= 1 } else { totals.pendingRequests -= 1 }
-    if let predicted = state.predicted, outputTokens > Self.judgedOutputTokens, tpot > 0 {
+    if hadFirstToken { totals.decodingRequests -= 1 } else { totals.pendingRequests -= 1 }
+    if outputTokens > Self.judgedOutputTokens, tpot > 0,
+      let predicted = slots[index].predicted?.tpot
+    {
       tpotCorrection.observe(
-        raw: state.raw.tpot, corrected: predicted.tpot, actual: tpot, endpoint: endpoint,
-        regime: state.raw.regime, at: time)
+        raw: slots[index].raw.tpot, corrected: predicted, actual: tpot, endpoint: endpoint,
+        regime: slots[index].raw.regime, at: time)
+      columns.markCorrected(endpoint)
     }
     slots[index].endpoint = -1
     freeSlots.append(handle.slot)
@@ -256,7 +259,7 @@ public struct EndpointPool: Sendable {
     endpoints[endpoint].observe(snapshot)
     asked.endpoint = -1
     // Without a predictor no columns are read, and a new one reads all anew.
-    if let predictor, predictor.lanes.needs.contains(.snapshot) { columns.markStale(endpoint) }
+    if let predictor, predictor.lanes.needs.contains(.snapshot) { columns.markScraped(endpoint) }
   }
 
   /// Something happened on an endpoint.

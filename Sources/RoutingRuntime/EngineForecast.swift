@@ -38,16 +38,23 @@ struct QueueForecast: Sendable {
 }
 
 extension QueueForecast {
-  /// On an engine without a queue and with room, the next step.
+  /// On an engine without a queue and with room, the next step; written in place.
   @inline(always)
-  fileprivate init(nextStepOf engine: EngineEmulator, at arrival: Double) {
-    let batch = engine.decodingRequests
+  fileprivate mutating func become(nextStepOf engine: borrowing EngineEmulator, at arrival: Double)
+  {
+    let batch = Double(engine.decoding.count)
     start = engine.isBusy ? engine.expectedStepEnd(at: arrival) : arrival
     steps = engine.isBusy ? 1 : 0
     step.decodingRequests = batch
     step.contextTokens = engine.contextTokens + (engine.isBusy ? batch : 0)
+    step.prefillTokens = 0
+    step.attention = 0
     step.otherDecodingRequests = engine.otherDecodingRequests
     budget = max(engine.tokenBudget - batch, 1)
+    finishedPrompts = 0
+    finishedPromptTokens = 0
+    queuedTokens = 0
+    slotMilliseconds = 0
   }
 }
 
@@ -103,10 +110,14 @@ public struct EngineForecaster: Sendable {
     engine.advance(to: arrival)
     // Near its end, a step's expected end moves with the time of asking.
     let isOverdue = engine.isBusy && engine.stepEnd < engine.expectedStepEnd(at: arrival)
-    if cached.version != engine.version || features != nil || engine.isIdle || isOverdue {
+    guard cached.version != engine.version || features != nil || engine.isIdle || isOverdue
+    else { return }
+    if engine.hasRoom, features == nil {
+      cached.become(nextStepOf: engine, at: arrival)
+    } else {
       cached = queue(engine, arrival: arrival, meanOutputTokens: meanOutputTokens)
-      cached.version = engine.version
     }
+    cached.version = engine.version
   }
 
   /// The uncertainty of the step boundary, as expected gains and losses.
@@ -130,11 +141,9 @@ public struct EngineForecaster: Sendable {
   }
 
   /// Runs the queue ahead up to the step that has room for a further prompt.
-  @inline(always)
   private mutating func queue(
     _ engine: EngineEmulator, arrival: Double, meanOutputTokens: Double
   ) -> QueueForecast {
-    if engine.hasRoom, features == nil { return QueueForecast(nextStepOf: engine, at: arrival) }
     if features != nil { features = [Double](repeating: 0, count: StepFeature.count) }
     var forecast = QueueForecast()
     var batch = engine.decodingRequests

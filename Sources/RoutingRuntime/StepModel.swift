@@ -135,15 +135,16 @@ public struct StepModel: Sendable {
 
   /// The part that grows with the batch alone.
   func decode(_ batch: Double) -> Double {
+    let table = decodeTable.span
     let last = Self.tableSize - 1
     guard batch < Double(last) else {
-      return decodeTable[last]
-        + (decodeTable[last] - decodeTable[last - 1]) * (batch - Double(last))
+      return table[last] + (table[last] - table[last - 1]) * (batch - Double(last))
     }
-    let lower = Int(max(batch, 0))
+    // Below 512, so that 32 bits hold it.
+    let lower = Int(Int32(max(batch, 0)))
     let share = batch - Double(lower)
-    guard share > 0 else { return decodeTable[lower] }
-    return decodeTable[lower] + share * (decodeTable[lower + 1] - decodeTable[lower])
+    guard share > 0 else { return table[lower] }
+    return table[lower] + share * (table[lower + 1] - table[lower])
   }
 
   // MARK: - Coefficients, for a batch of engines

@@ -1,41 +1,66 @@
 internal import Glibc
 
 extension EndpointLoad {
-  /// Writes what a batch needs to know of this endpoint, as of `time`.
+  /// Writes what a batch needs to know of this endpoint after an event, as of `time`.
   ///
   /// - Parameters:
   ///   - rows: Of the endpoint's group.
   ///   - lane: The endpoint's place in it.
-  ///   - isStale: Whether something happened here; else only the engine moved on.
   ///   - epoch: The time to which fading sums are scaled.
   mutating func write(
-    into rows: inout MutableSpan<Lanes>, _ lane: Int, isStale: Bool, epoch: Double, at time: Double
+    into rows: inout MutableSpan<Lanes>, _ lane: Int, epoch: Double, at time: Double
   ) {
     lookAhead(at: time)
     ahead.writeStep(into: &rows, lane, before: forecaster.cached, at: time)
     ahead.writeQueue(into: &rows, lane, forecaster.cached)
-    guard isStale else { return }
-    ahead.writeModel(into: &rows, lane)
     if sumsEpoch != epoch {
       writeSums(into: &rows, lane, epoch: epoch)
       sumsEpoch = epoch
     }
+    if latestEpoch != epoch {
+      writeLatest(into: &rows, lane, epoch: epoch)
+      latestEpoch = epoch
+    }
     writeMeans(into: &rows, lane)
+    if snapshot == nil { writeSnapshot(into: &rows, lane) }
+  }
+
+  /// Writes what changes while nothing happens: the engine moves on.
+  mutating func writeEngine(into rows: inout MutableSpan<Lanes>, _ lane: Int, at time: Double) {
+    lookAhead(at: time)
+    ahead.writeStep(into: &rows, lane, before: forecaster.cached, at: time)
+    if !ahead.writeContext(into: &rows, lane, forecaster.cached) {
+      ahead.writeQueue(into: &rows, lane, forecaster.cached)
+    }
+  }
+
+  @inline(always)
+  private func growth(_ sum: DecayedSum, _ halfLife: Double, since epoch: Double) -> Double {
+    sum.value > 0 ? exp2((sum.time - epoch) / halfLife) : 0
   }
 
   @inline(always)
   private func writeSums(into rows: inout MutableSpan<Lanes>, _ lane: Int, epoch: Double) {
-    func growth(_ sum: DecayedSum, _ halfLife: Double) -> Double {
-      sum.value > 0 ? exp2((sum.time - epoch) / halfLife) : 0
+    func scaled(_ sum: DecayedSum, _ halfLife: Double) -> Double {
+      sum.value * growth(sum, halfLife, since: epoch)
     }
-    rows.set(.fastWork, fastWork.value * growth(fastWork, Self.fastHalfLife), lane)
-    rows.set(.work, work.value * growth(work, Self.halfLife), lane)
-    rows.set(.slowWork, slowWork.value * growth(slowWork, Self.slowHalfLife), lane)
-    rows.set(.mediumWork, mediumWork.value * growth(mediumWork, Self.mediumHalfLife), lane)
+    rows.set(.fastWork, scaled(fastWork, Self.fastHalfLife), lane)
+    rows.set(.work, scaled(work, Self.halfLife), lane)
+    rows.set(.slowWork, scaled(slowWork, Self.slowHalfLife), lane)
+    rows.set(.mediumWork, scaled(mediumWork, Self.mediumHalfLife), lane)
+  }
+
+  @inline(always)
+  private func writeLatest(into rows: inout MutableSpan<Lanes>, _ lane: Int, epoch: Double) {
     // Both always change at the same time.
-    let latest = growth(latestTPOTCount, Self.latestHalfLife)
+    let latest = growth(latestTPOTCount, Self.latestHalfLife, since: epoch)
     rows.set(.latestSum, latestTPOTSum.value * latest, lane)
     rows.set(.latestCount, latestTPOTCount.value * latest, lane)
+  }
+
+  /// Writes what the engine's step model says.
+  func writeModel(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
+    engine.writeModel(into: &rows, lane)
   }
 
   @inline(always)
@@ -48,6 +73,10 @@ extension EndpointLoad {
     rows.set(.recentExcess, recentExcess.value, lane)
     rows.set(.recentOutput, recentOutput.value, lane)
     rows.set(.averageBatch, averageBatch.value, lane)
+  }
+
+  /// Writes the engine's own metrics; without any, what is known of the requests in flight.
+  func writeSnapshot(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
     rows.set(.hasSnapshot, snapshot == nil ? 0 : 1, lane)
     rows.set(.waiting, snapshot?.waitingRequests ?? Double(pendingRequests), lane)
     rows.set(.running, snapshot?.runningRequests ?? Double(decodingRequests), lane)
@@ -101,6 +130,30 @@ extension EngineEmulator {
     rows.set(.decodeBase, stepModel.decode(later + 1) + others, lane)
     rows.set(.tokenSlope, stepModel.perToken + perDecodingToken * step.decodingRequests, lane)
     rows.set(.laterTokenSlope, stepModel.perToken + perDecodingToken * later, lane)
+  }
+
+  /// Writes the queue of an engine that only went on decoding since it was last written.
+  ///
+  /// - Returns: Whether that is so; else nothing was written.
+  @inline(always)
+  fileprivate func writeContext(
+    into rows: inout MutableSpan<Lanes>, _ lane: Int, _ queue: QueueForecast
+  ) -> Bool {
+    let (step, batch) = (queue.step, queue.step.decodingRequests)
+    // No prompt is computed before the next one, then and now, and the batch is the same.
+    guard queue.finishedPrompts == 0, step.prefillTokens == 0, queue.slotMilliseconds == 0,
+      queue.queuedTokens == 0, rows[LaneColumn.tokens.rawValue][lane] == 0,
+      rows[LaneColumn.slot.rawValue][lane] == 0,
+      rows[LaneColumn.queuedTokens.rawValue][lane] == 0,
+      rows[LaneColumn.laterBatch.rawValue][lane] == batch,
+      rows[LaneColumn.budget.rawValue][lane] == queue.budget
+    else { return false }
+    rows.set(.laterContext, step.contextTokens + batch + queue.finishedPromptTokens, lane)
+    rows.set(
+      .base,
+      stepModel.decode(batch) + stepModel.perContext * step.contextTokens + stepModel.perOther
+        * step.otherDecodingRequests, lane)
+    return true
   }
 
   @inline(always)

@@ -1,10 +1,14 @@
 /// What a batch found for a group of endpoints.
 struct LaneExpectation: Sendable {
+  /// Prompt tokens cached there; 0 between batches.
+  var matched = all(0)
   var ttft = all(0)
   var tpot = all(0)
   var emulatedTTFT = all(0)
   var emulatedTPOT = all(0)
   var addedWork = all(0)
+  var pending = all(0)
+  var decoding = all(0)
 }
 
 extension EndpointPool {
@@ -81,16 +85,18 @@ extension EndpointPool {
     guard let predictor else { return }
     let need = level <= 0 ? HeadNeed.mean : .all
     let moment = read(predictor, request, need: need, at: time)
-    laneMatches.removeAll(keepingCapacity: true)
-    for _ in 0..<columns.groupCount { laneMatches.append(all(0)) }
-    for candidate in candidates {
-      laneMatches[candidate.endpoint / laneCount][candidate.endpoint % laneCount] =
-        candidate.matchedTokens
-    }
     while expectations.count < columns.groupCount { expectations.append(LaneExpectation()) }
     var (slots, sheet): ([Lanes], [Lanes]) = ([], [])
+    var expected: [LaneExpectation] = []
     swap(&slots, &laneSlots)
     swap(&sheet, &columns.values)
+    swap(&expected, &expectations)
+    var found = expected.mutableSpan
+    var listed = candidates.mutableSpan
+    for index in listed.indices {
+      let endpoint = listed[index].endpoint
+      found[endpoint / laneCount].matched[endpoint % laneCount] = listed[index].matchedTokens
+    }
     var working = slots.mutableSpan
     let batch = LaneBatch(
       predictor, moment, need: need,
@@ -99,33 +105,30 @@ extension EndpointPool {
     for group in 0..<columns.groupCount {
       let first = group * LaneColumn.count
       let rows = sheet.span.extracting(first..<first + LaneColumn.count)
-      let forecast = batch.load(rows, matched: laneMatches[group], &working)
-      var found = LaneExpectation()
-      found.ttft = batch.ttft(rows, working.span).deciding(level)
-      found.tpot = batch.tpot(rows, working.span).deciding(level)
-      found.emulatedTTFT = forecast.queue + forecast.prefill
-      found.emulatedTPOT = forecast.decodeStep
-      found.addedWork = larger(all(0), forecast.prefill - forecast.decodeStep)
-      expectations[group] = found
+      let forecast = batch.load(rows, matched: found[group].matched, &working)
+      found[group].matched = all(0)
+      found[group].ttft = batch.ttft(rows, working.span).deciding(level)
+      found[group].tpot = batch.tpot(rows, working.span).deciding(level)
+      found[group].emulatedTTFT = forecast.queue + forecast.prefill
+      found[group].emulatedTPOT = forecast.decodeStep
+      found[group].addedWork = larger(all(0), forecast.prefill - forecast.decodeStep)
+      found[group].pending = rows[.pending]
+      found[group].decoding = rows[.decoding]
+    }
+    for index in listed.indices {
+      let endpoint = listed[index].endpoint
+      let (group, lane) = (endpoint / laneCount, endpoint % laneCount)
+      listed[index].forecast.ttft = found[group].ttft[lane]
+      listed[index].forecast.tpot = found[group].tpot[lane]
+      listed[index].forecast.emulatedTTFT = found[group].emulatedTTFT[lane]
+      listed[index].forecast.emulatedTPOT = found[group].emulatedTPOT[lane]
+      listed[index].forecast.addedWork = found[group].addedWork[lane]
+      listed[index].forecast.pending = found[group].pending[lane]
+      listed[index].forecast.decoding = found[group].decoding[lane]
     }
     swap(&slots, &laneSlots)
     swap(&sheet, &columns.values)
-    for index in candidates.indices {
-      candidates[index].forecast = laneExpectation(candidates[index].endpoint)
-    }
-  }
-
-  private func laneExpectation(_ endpoint: Int) -> EndpointForecast {
-    let (group, lane) = (endpoint / laneCount, endpoint % laneCount)
-    var result = EndpointForecast()
-    result.ttft = expectations[group].ttft[lane]
-    result.tpot = expectations[group].tpot[lane]
-    result.emulatedTTFT = expectations[group].emulatedTTFT[lane]
-    result.emulatedTPOT = expectations[group].emulatedTPOT[lane]
-    result.addedWork = expectations[group].addedWork[lane]
-    result.pending = Double(endpoints[endpoint].pendingRequests)
-    result.decoding = Double(endpoints[endpoint].decodingRequests)
-    return result
+    swap(&expected, &expectations)
   }
 
   // MARK: - Steps
@@ -140,7 +143,7 @@ extension EndpointPool {
     for group in 0..<columns.groupCount {
       let expired = columns.expired(group: group, at: time)
       let state = columns.groups[group]
-      guard expired | state.stale != 0 || state.kept < need else { continue }
+      guard expired | state.changed != 0 || state.kept < need else { continue }
       read(predictor, group: group, expired: expired, need: need, at: time)
     }
     return LaneMoment(
@@ -163,26 +166,34 @@ extension EndpointPool {
     var values = sheet.mutableSpan
     var rows = values._mutatingExtracting(first..<first + LaneColumn.count)
     let (batch, queued) = (rows.span[.laterBatch], rows.span[.queuedTokens])
-    var left = expired | state.stale
+    var left = expired | state.changed
     while left != 0 {
       let lane = left.trailingZeroBitCount
       let endpoint = laneCount * group + lane
-      let isStale = state.stale >> UInt8(lane) & 1 == 1
-      endpoints[endpoint].write(into: &rows, lane, isStale: isStale, epoch: epoch, at: time)
-      if isStale {
+      func isIn(_ bits: UInt8) -> Bool { bits >> UInt8(lane) & 1 == 1 }
+      if isIn(state.renewed) {
+        endpoints[endpoint].writeModel(into: &rows, lane)
         columns.largestBudget = max(
           columns.largestBudget, endpoints[endpoint].engine.tokenBudget)
-        rows.set(.ttftLogarithm, ttftCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
-        rows.set(.tpotLogarithm, tpotCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
         rows.set(.ttftScale, predictor.ttft.groupScales?[groups[endpoint]] ?? 1, lane)
         rows.set(.tpotScale, predictor.tpot.groupScales?[groups[endpoint]] ?? 1, lane)
+      }
+      if isIn(state.stale) {
+        endpoints[endpoint].write(into: &rows, lane, epoch: epoch, at: time)
+      } else if isIn(expired) {
+        endpoints[endpoint].writeEngine(into: &rows, lane, at: time)
+      }
+      if isIn(state.scraped) { endpoints[endpoint].writeSnapshot(into: &rows, lane) }
+      if isIn(state.corrected) {
+        rows.set(.ttftLogarithm, ttftCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
+        rows.set(.tpotLogarithm, tpotCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
       }
       left &= left - 1
     }
     // The only features of the engine that are kept.
     let isMoved = rows.span[.laterBatch] != batch || rows.span[.queuedTokens] != queued
     var kept = state.kept
-    if isMoved || state.stale != 0 || kept < need {
+    if isMoved || state.stale | state.scraped != 0 || kept < need {
       var working = slots.mutableSpan
       predictor.lanes.keep(&rows, need: need, &working)
       kept = need

@@ -30,12 +30,21 @@ enum LaneColumn: Int, CaseIterable {
 struct LaneColumns: Sendable {
   /// How true a group's rows are.
   struct GroupState: Sendable {
-    /// One bit an endpoint: its row is no longer true.
+    /// One bit an endpoint: something happened there.
     var stale: UInt8 = 0
+    /// One bit an endpoint: its metrics were scraped.
+    var scraped: UInt8 = 0
+    /// One bit an endpoint: an outcome corrected its predictions.
+    var corrected: UInt8 = 0
+    /// One bit an endpoint: its engine or its model are new.
+    var renewed: UInt8 = 0
     /// Which sums of kept terms are true.
     var kept = HeadNeed.none
     /// No row ends to be true by itself before this time.
     var expiry = -Double.infinity
+
+    /// One bit an endpoint: some of its row is no longer true.
+    var changed: UInt8 { stale | scraped | corrected | renewed }
   }
 
   private(set) var endpointCount = 0
@@ -59,15 +68,31 @@ struct LaneColumns: Sendable {
       groups.append(GroupState())
     }
     endpointCount += 1
-    markStale(endpointCount - 1)
+    markAllStale(endpointCount - 1)
   }
 
   mutating func markStale(_ endpoint: Int) {
     groups[endpoint / laneCount].stale |= 1 << UInt8(endpoint % laneCount)
   }
 
+  mutating func markScraped(_ endpoint: Int) {
+    groups[endpoint / laneCount].scraped |= 1 << UInt8(endpoint % laneCount)
+  }
+
+  mutating func markCorrected(_ endpoint: Int) {
+    groups[endpoint / laneCount].corrected |= 1 << UInt8(endpoint % laneCount)
+  }
+
+  /// Nothing that is known of the endpoint is true any more.
+  private mutating func markAllStale(_ endpoint: Int) {
+    markStale(endpoint)
+    markScraped(endpoint)
+    markCorrected(endpoint)
+    groups[endpoint / laneCount].renewed |= 1 << UInt8(endpoint % laneCount)
+  }
+
   mutating func markAllStale() {
-    for endpoint in 0..<endpointCount { markStale(endpoint) }
+    for endpoint in 0..<endpointCount { markAllStale(endpoint) }
   }
 
   /// Scales fading sums to a time near `time`, so that no factor overflows.

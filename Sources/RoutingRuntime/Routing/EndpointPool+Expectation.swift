@@ -7,6 +7,7 @@ extension EndpointPool {
   /// Forgets an endpoint's metrics: they can no longer be trusted.
   mutating func forgetSnapshot(endpoint: Int) {
     endpoints[endpoint].observe(nil)
+    columns.markScraped(endpoint)
     markChanged(endpoint)
   }
 

@@ -4,13 +4,13 @@
 /// Engines drop a prompt's tail before its head, so an insertion makes the head the most recent.
 /// Per endpoint: nodes in a list by recency, and an open-addressing table from hash to node.
 public struct PrefixIndex: Sendable {
-  private struct Node: Sendable {
+  fileprivate struct Node: Sendable {
     var hash: UInt64 = 0
     var newer: Int32 = -1
     var older: Int32 = -1
   }
 
-  private struct EndpointState: Sendable {
+  fileprivate struct EndpointState: Sendable {
     /// Blocks that it may have, at most `capacity`.
     var limit: Int32
     var count: Int32 = 0
@@ -46,22 +46,60 @@ public struct PrefixIndex: Sendable {
 
   /// How many of the leading blocks the endpoint has.
   ///
-  /// - Complexity: O(matched blocks), no allocation.
-  public func matchedBlocks(_ blocks: [UInt64], endpoint: Int) -> Int {
+  /// A block's hash covers all blocks before it, and an insertion leaves each block more recent than
+  /// those after it; so an endpoint that has a block has all before it. The end of the match is
+  /// searched for from a guess on, in steps that double.
+  ///
+  /// - Parameter guess: About how many there may be.
+  /// - Complexity: O(log(1 + |matched − guess|)), no allocation.
+  public func matchedBlocks(_ blocks: [UInt64], endpoint: Int, near guess: Int = 0) -> Int {
     guard endpoints[endpoint].count > 0 else { return 0 }
-    var matched = 0
-    for hash in blocks {
-      guard find(hash, endpoint) >= 0 else { break }
-      matched += 1
+    let table = table.span.extracting(endpoint * tableSize..<(endpoint + 1) * tableSize)
+    let nodes = nodes.span.extracting(endpoint * capacity..<(endpoint + 1) * capacity)
+    let blocks = blocks.span
+    // It has `matched` blocks, and fewer than `bound`.
+    var (matched, bound, step) = (0, blocks.count + 1, 1)
+    var probe = max(guess, 1)
+    while bound - matched > 1 {
+      if probe <= matched || probe >= bound { probe = (matched + bound) / 2 }
+      if Self.has(blocks[probe - 1], table, nodes) {
+        matched = probe
+        probe += step
+      } else {
+        bound = probe
+        probe -= step
+      }
+      step *= 2
     }
     return matched
   }
 
   /// The endpoint has been sent a prompt of these blocks.
   ///
+  /// - Returns: How many of the leading blocks it had before.
   /// - Complexity: O(blocks), no allocation.
-  public mutating func insert(_ blocks: [UInt64], endpoint: Int) {
-    for hash in blocks.prefix(limit(endpoint: endpoint)).reversed() { touch(hash, endpoint) }
+  @discardableResult
+  public mutating func insert(_ blocks: [UInt64], endpoint: Int) -> Int {
+    let matched = matchedBlocks(blocks, endpoint: endpoint, near: blocks.count)
+    var place = endpoints[endpoint]
+    // Moved out and back, so that neither array is copied.
+    var (ownTable, ownNodes): ([UInt32], [Node]) = ([], [])
+    swap(&ownTable, &self.table)
+    swap(&ownNodes, &self.nodes)
+    var allSlots = ownTable.mutableSpan
+    var allNodes = ownNodes.mutableSpan
+    var table = allSlots._mutatingExtracting(endpoint * tableSize..<(endpoint + 1) * tableSize)
+    var nodes = allNodes._mutatingExtracting(endpoint * capacity..<(endpoint + 1) * capacity)
+    let blocks = blocks.span
+    var index = min(blocks.count, Int(place.limit))
+    while index > 0 {
+      index -= 1
+      place.touch(blocks[index], &table, &nodes)
+    }
+    swap(&ownTable, &self.table)
+    swap(&ownNodes, &self.nodes)
+    endpoints[endpoint] = place
+    return matched
   }
 
   /// Blocks that the endpoint's cache is thought to hold.
@@ -90,108 +128,127 @@ public struct PrefixIndex: Sendable {
 
   // MARK: - The table
 
-  private static let empty = UInt32.max
-  private static let nodeMask: UInt32 = 0xff_ffff
+  fileprivate static let empty = UInt32.max
+  fileprivate static let nodeMask: UInt32 = 0xff_ffff
 
-  private func mixed(_ hash: UInt64) -> UInt64 { hash &* 0x9e37_79b9_7f4a_7c15 }
+  @inline(always)
+  fileprivate static func mixed(_ hash: UInt64) -> UInt64 { hash &* 0x9e37_79b9_7f4a_7c15 }
 
-  private func home(_ hash: UInt64) -> Int {
-    Int(truncatingIfNeeded: mixed(hash) >> 32) & (tableSize - 1)
+  @inline(always)
+  fileprivate static func home(_ mixed: UInt64) -> Int { Int(truncatingIfNeeded: mixed >> 32) }
+
+  @inline(always)
+  fileprivate static func tag(_ mixed: UInt64) -> UInt32 {
+    UInt32(truncatingIfNeeded: mixed >> 24) << 24
   }
 
-  private func tag(_ hash: UInt64) -> UInt32 {
-    UInt32(truncatingIfNeeded: mixed(hash) >> 24) << 24
-  }
+  @inline(always)
+  fileprivate static func node(_ entry: UInt32) -> Int { Int(entry & nodeMask) }
 
-  private func node(_ entry: UInt32) -> Int { Int(entry & Self.nodeMask) }
-
-  /// The table position of `hash`, or -1.
-  private func find(_ hash: UInt64, _ endpoint: Int) -> Int {
-    let start = endpoint * tableSize
-    let first = endpoint * capacity
-    let tag = tag(hash)
-    var slot = home(hash)
+  /// Whether an endpoint's table has `hash`.
+  @inline(always)
+  private static func has(_ hash: UInt64, _ table: Span<UInt32>, _ nodes: Span<Node>) -> Bool {
+    let (mask, mixed) = (table.count - 1, mixed(hash))
+    let tag = tag(mixed)
+    var slot = home(mixed) & mask
     while true {
-      let entry = table[start + slot]
-      if entry == Self.empty { return -1 }
-      if entry & ~Self.nodeMask == tag, nodes[first + node(entry)].hash == hash { return slot }
-      slot = (slot + 1) & (tableSize - 1)
+      let entry = table[slot]
+      if entry == empty { return false }
+      if entry & ~nodeMask == tag, nodes[node(entry)].hash == hash { return true }
+      slot = (slot + 1) & mask
+    }
+  }
+}
+
+// An endpoint's part: the spans are of its own slots and nodes.
+extension PrefixIndex.EndpointState {
+  /// The table position of `hash`, or the empty one where it would stand.
+  @inline(always)
+  private func find(
+    _ hash: UInt64, _ table: borrowing MutableSpan<UInt32>,
+    _ nodes: borrowing MutableSpan<PrefixIndex.Node>
+  ) -> Int {
+    let (mask, mixed) = (table.count - 1, PrefixIndex.mixed(hash))
+    let tag = PrefixIndex.tag(mixed)
+    var slot = PrefixIndex.home(mixed) & mask
+    while true {
+      let entry = table[slot]
+      if entry == PrefixIndex.empty { return slot }
+      if entry & ~PrefixIndex.nodeMask == tag, nodes[PrefixIndex.node(entry)].hash == hash {
+        return slot
+      }
+      slot = (slot + 1) & mask
     }
   }
 
-  private mutating func touch(_ hash: UInt64, _ endpoint: Int) {
-    let start = endpoint * tableSize
-    let slot = find(hash, endpoint)
-    if slot >= 0 {
-      let node = Int32(node(table[start + slot]))
-      unlink(node, endpoint)
-      linkNewest(node, endpoint)
-      return
-    }
+  /// Makes a block the most recent; the least recent leaves where there is no room for it.
+  @inline(always)
+  fileprivate mutating func touch(
+    _ hash: UInt64, _ table: inout MutableSpan<UInt32>,
+    _ nodes: inout MutableSpan<PrefixIndex.Node>
+  ) {
+    var slot = find(hash, table, nodes)
+    let entry = table[slot]
     let node: Int32
-    if endpoints[endpoint].count < endpoints[endpoint].limit {
-      node = endpoints[endpoint].count
-      endpoints[endpoint].count += 1
+    if entry != PrefixIndex.empty {
+      node = Int32(truncatingIfNeeded: PrefixIndex.node(entry))
+      if node == newest { return }
+      unlink(node, &nodes)
     } else {
-      node = endpoints[endpoint].oldest
-      erase(nodes[endpoint * capacity + Int(node)].hash, endpoint)
-      unlink(node, endpoint)
+      if count < limit {
+        node = count
+        count += 1
+      } else {
+        node = oldest
+        erase(nodes[Int(node)].hash, &table, nodes)
+        unlink(node, &nodes)
+        slot = find(hash, table, nodes)
+      }
+      nodes[Int(node)].hash = hash
+      table[slot] =
+        UInt32(truncatingIfNeeded: node) | PrefixIndex.tag(PrefixIndex.mixed(hash))
     }
-    nodes[endpoint * capacity + Int(node)].hash = hash
-    var free = home(hash)
-    while table[start + free] != Self.empty { free = (free + 1) & (tableSize - 1) }
-    table[start + free] = UInt32(node) | tag(hash)
-    linkNewest(node, endpoint)
+    linkNewest(node, &nodes)
   }
 
   /// Removes a hash from the table and closes the gap, so that probing finds what was behind it.
-  private mutating func erase(_ hash: UInt64, _ endpoint: Int) {
-    let start = endpoint * tableSize
-    var gap = find(hash, endpoint)
-    guard gap >= 0 else { return }
-    table[start + gap] = Self.empty
-    var next = (gap + 1) & (tableSize - 1)
+  private func erase(
+    _ hash: UInt64, _ table: inout MutableSpan<UInt32>,
+    _ nodes: borrowing MutableSpan<PrefixIndex.Node>
+  ) {
+    let mask = table.count - 1
+    var gap = find(hash, table, nodes)
+    guard table[gap] != PrefixIndex.empty else { return }
+    table[gap] = PrefixIndex.empty
+    var next = (gap + 1) & mask
     while true {
-      let entry = table[start + next]
-      if entry == Self.empty { return }
-      let wanted = home(nodes[endpoint * capacity + node(entry)].hash)
+      let entry = table[next]
+      if entry == PrefixIndex.empty { return }
+      let wanted = PrefixIndex.home(PrefixIndex.mixed(nodes[PrefixIndex.node(entry)].hash)) & mask
       // It may move into the gap unless its home lies behind the gap.
-      if (next &- wanted) & (tableSize - 1) >= (next &- gap) & (tableSize - 1) {
-        table[start + gap] = entry
-        table[start + next] = Self.empty
+      if (next &- wanted) & mask >= (next &- gap) & mask {
+        table[gap] = entry
+        table[next] = PrefixIndex.empty
         gap = next
       }
-      next = (next + 1) & (tableSize - 1)
+      next = (next + 1) & mask
     }
   }
 
   // MARK: - Recency
 
-  private mutating func unlink(_ node: Int32, _ endpoint: Int) {
-    let first = endpoint * capacity
-    let (newer, older) = (nodes[first + Int(node)].newer, nodes[first + Int(node)].older)
-    if newer >= 0 {
-      nodes[first + Int(newer)].older = older
-    } else {
-      endpoints[endpoint].newest = older
-    }
-    if older >= 0 {
-      nodes[first + Int(older)].newer = newer
-    } else {
-      endpoints[endpoint].oldest = newer
-    }
+  @inline(always)
+  private mutating func unlink(_ node: Int32, _ nodes: inout MutableSpan<PrefixIndex.Node>) {
+    let (newer, older) = (nodes[Int(node)].newer, nodes[Int(node)].older)
+    if newer >= 0 { nodes[Int(newer)].older = older } else { newest = older }
+    if older >= 0 { nodes[Int(older)].newer = newer } else { oldest = newer }
   }
 
-  private mutating func linkNewest(_ node: Int32, _ endpoint: Int) {
-    let first = endpoint * capacity
-    let newest = endpoints[endpoint].newest
-    nodes[first + Int(node)].newer = -1
-    nodes[first + Int(node)].older = newest
-    if newest >= 0 {
-      nodes[first + Int(newest)].newer = node
-    } else {
-      endpoints[endpoint].oldest = node
-    }
-    endpoints[endpoint].newest = node
+  @inline(always)
+  private mutating func linkNewest(_ node: Int32, _ nodes: inout MutableSpan<PrefixIndex.Node>) {
+    nodes[Int(node)].newer = -1
+    nodes[Int(node)].older = newest
+    if newest >= 0 { nodes[Int(newest)].newer = node } else { oldest = node }
+    newest = node
   }
 }

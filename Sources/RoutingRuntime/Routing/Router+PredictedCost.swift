@@ -31,9 +31,7 @@ extension Router {
     }
     let isLimited = keepHeadroom(parameters, request)
     let output = expectedOutput(request)
-    for index in candidates.indices {
-      candidates[index].score = -cost(candidates[index], parameters, request, output: output)
-    }
+    score(parameters, request, output: output)
     let isSticky =
       parameters.affinityThreshold <= 1
       && keepAffinity(
@@ -46,23 +44,35 @@ extension Router {
     return pick
   }
 
-  /// What sending the request there costs, ms.
+  /// Scores every candidate by what sending the request there costs, ms.
   ///
   /// Its prompt lengthens the steps of everybody there: those that wait lose the time it adds, and
   /// those that decode lose it at the weight of decoding.
-  private func cost(
-    _ candidate: Candidate, _ parameters: PredictedCostParameters, _ request: RoutingRequest,
-    output: Double
-  ) -> Double {
-    let forecast = candidate.forecast
+  private mutating func score(
+    _ parameters: PredictedCostParameters, _ request: RoutingRequest, output: Double
+  ) {
     let share = parameters.emulatorShare
-    let ttft = (1 - share) * forecast.ttft + share * forecast.emulatedTTFT
-    let tpot = (1 - share) * forecast.tpot + share * forecast.emulatedTPOT
-    let own = ttft + parameters.tpotWeight * tpot * max(output - 1, 0)
-    let others = forecast.pending + parameters.tpotWeight * forecast.decoding
-    let newTokens = max(request.promptTokens - candidate.matchedTokens, 0)
-    return own + parameters.externality * forecast.addedWork * others
-      + parameters.displacement * newTokens * 0.001 * prefixes.fill(endpoint: candidate.endpoint)
+    let promptTokens = request.promptTokens
+    // Moved out and back, so that the array is never copied.
+    var list: [Candidate] = []
+    swap(&list, &candidates)
+    var scored = list.mutableSpan
+    for index in scored.indices {
+      let ttft =
+        (1 - share) * scored[index].forecast.ttft + share * scored[index].forecast.emulatedTTFT
+      let tpot =
+        (1 - share) * scored[index].forecast.tpot + share * scored[index].forecast.emulatedTPOT
+      let own = ttft + parameters.tpotWeight * tpot * max(output - 1, 0)
+      let others =
+        scored[index].forecast.pending + parameters.tpotWeight * scored[index].forecast.decoding
+      let newTokens = max(promptTokens - scored[index].matchedTokens, 0)
+      let cost =
+        own + parameters.externality * scored[index].forecast.addedWork * others
+        + parameters.displacement * newTokens * 0.001
+        * prefixes.fill(endpoint: scored[index].endpoint)
+      scored[index].score = -cost
+    }
+    swap(&list, &candidates)
   }
 
   private func isShed(

@@ -158,25 +158,32 @@ public struct Router: Sendable {
     _ request: RoutingRequest, among subset: [Int]?, accepts: (EndpointRole) -> Bool
   ) {
     candidates.removeAll(keepingCapacity: true)
+    // Endpoints have much in common: what one has cached is a good guess for the next.
+    var matched = 0
     if let subset {
       for endpoint in subset where endpoints.indices.contains(endpoint) {
-        addCandidate(endpoint, request, accepts)
+        addCandidate(endpoint, request, accepts, near: &matched)
       }
     } else {
-      for endpoint in endpoints.indices { addCandidate(endpoint, request, accepts) }
+      for endpoint in endpoints.indices {
+        addCandidate(endpoint, request, accepts, near: &matched)
+      }
     }
   }
 
+  /// - Parameter matched: A guess of the blocks that it has cached; becomes how many those are.
+  @inline(always)
   private mutating func addCandidate(
-    _ endpoint: Int, _ request: RoutingRequest, _ accepts: (EndpointRole) -> Bool
+    _ endpoint: Int, _ request: RoutingRequest, _ accepts: (EndpointRole) -> Bool,
+    near matched: inout Int
   ) {
     guard endpoints[endpoint].isAvailable, accepts(endpoints[endpoint].role) else { return }
     var candidate = Candidate()
     candidate.endpoint = endpoint
     if !request.prefixBlocks.isEmpty {
-      let blocks = prefixes.matchedBlocks(request.prefixBlocks, endpoint: endpoint)
-      candidate.matchedTokens = min(Double(blocks) * request.blockTokens, request.promptTokens)
-      candidate.matchedFraction = Double(blocks) / Double(request.prefixBlocks.count)
+      matched = prefixes.matchedBlocks(request.prefixBlocks, endpoint: endpoint, near: matched)
+      candidate.matchedTokens = min(Double(matched) * request.blockTokens, request.promptTokens)
+      candidate.matchedFraction = Double(matched) / Double(request.prefixBlocks.count)
     }
     candidate.requests =
       (counts?.requests[endpoint]).map(Double.init) ?? pool.requestsInFlight(on: endpoint)
@@ -230,9 +237,8 @@ public struct Router: Sendable {
   public mutating func dispatched(
     _ request: RoutingRequest, to endpoint: Int, at time: Double
   ) -> EndpointPool.Handle {
-    let blocks = prefixes.matchedBlocks(request.prefixBlocks, endpoint: endpoint)
+    let blocks = prefixes.insert(request.prefixBlocks, endpoint: endpoint)
     let matched = min(Double(blocks) * request.blockTokens, request.promptTokens)
-    prefixes.insert(request.prefixBlocks, endpoint: endpoint)
     return dispatched(shape(request, matchedTokens: matched), to: endpoint, at: time)
   }
 

@@ -79,4 +79,30 @@ import Testing
     }
     #expect(index.fill(endpoint: 0) <= 1)
   }
+
+  /// Prompts that grow out of each other, as sessions do: against looking at block after block.
+  @Test(arguments: UInt64(0)..<20)
+  func theMatchEndsWhereTheFirstBlockIsMissing(seed: UInt64) {
+    var random = SplitMix64(seed: seed &+ 300)
+    var index = PrefixIndex(capacity: random.integer(in: 1...60))
+    for _ in 0..<3 { index.addEndpoint() }
+    var prompts: [[UInt64]] = [[]]
+    for _ in 0..<300 {
+      var prompt = prompts[random.integer(in: 0...prompts.count - 1)]
+      // Each hash covers the blocks before it.
+      for _ in 0..<random.integer(in: 0...9) {
+        prompt.append((prompt.last ?? 7) &* 31 &+ UInt64(random.integer(in: 1...3)))
+      }
+      prompts.append(prompt.count > 80 ? [] : prompt)
+      let endpoint = random.integer(in: 0...2)
+      let before = index.matchedBlocks(prompt, endpoint: endpoint)
+      #expect(index.insert(prompt, endpoint: endpoint) == before)
+      let asked = prompts[random.integer(in: 0...prompts.count - 1)]
+      for endpoint in 0..<3 {
+        let matched = asked.prefix { index.matchedBlocks([$0], endpoint: endpoint) == 1 }.count
+        let guess = random.integer(in: 0...90)
+        #expect(index.matchedBlocks(asked, endpoint: endpoint, near: guess) == matched)
+      }
+    }
+  }
 }
