@@ -81,6 +81,23 @@ public struct DesignTile: Sendable {
       rows, blas_int(columnCount), factors, 1, 1, &sums, 1)
   }
 
+  /// Adds `Σ weights[i] · xᵢ²`, column by column, to `sums`.
+  func addSquares(_ weights: [Double], to sums: inout [Double]) {
+    precondition(sums.count == columnCount && weights.count >= rowCount, "sizes agree")
+    let (width, count) = (columnCount, rowCount)
+    unsafe rows.withUnsafeBufferPointer { source in
+      unsafe sums.withUnsafeMutableBufferPointer { target in
+        for row in 0..<count {
+          let (weight, base) = (weights[row], row &* width)
+          for column in 0..<width {
+            let x = unsafe source[base &+ column]
+            unsafe target[column] += weight * x * x
+          }
+        }
+      }
+    }
+  }
+
   /// Adds `Σ weights[i] · xᵢ xᵢᵀ` to the lower triangle of `gram`; rows of weight 0 cost nothing.
   ///
   /// - Precondition: weights are at least 0.
