@@ -197,20 +197,34 @@ public struct ModelFitter: Sendable {
   private static let correction = CorrectionModel(
     gain: 0.02, bound: 3, halfLifeMilliseconds: 600_000, conformalStep: 0.005)
 
+  /// Where the samples lie, but for a thousandth at either end.
   private func support(_ table: FeatureTable) -> [FeatureSupport] {
     RowBlocks(rowCount: Feature.count, blockRows: 1).map(threads: configuration.threads) { block in
       let step = max(1, table.sampleCount / 20_000)
-      var values = stride(from: 0, to: table.sampleCount, by: step).map {
+      let values = stride(from: 0, to: table.sampleCount, by: step).map {
         table.features[$0, block.lowerBound]
       }
-      values.sort()
-      guard let last = values.last else { return FeatureSupport(low: 0, high: 0) }
-      let low = values[values.count / 1000]
-      return FeatureSupport(
-        low: low, high: max(low, values[values.count - 1 - values.count / 1000])
-      )
-      .including(last: last)
+      let count = values.count / 1000 + 1
+      let least = Self.least(count, of: values)
+      let greatest = Self.least(count, of: values.map { -$0 })
+      guard let low = least.last, let high = greatest.last, let last = greatest.first else {
+        return FeatureSupport(low: 0, high: 0)
+      }
+      return FeatureSupport(low: low, high: max(low, -high)).including(last: -last)
     }
+  }
+
+  /// The `count` least of `values`, in rising order.
+  private static func least(_ count: Int, of values: [Float]) -> [Float] {
+    var kept: [Float] = []
+    for value in values {
+      if kept.count == count {
+        guard let last = kept.last, value < last else { continue }
+        kept.removeLast()
+      }
+      kept.insert(value, at: kept.firstIndex { value < $0 } ?? kept.count)
+    }
+    return kept
   }
 
   /// The wrapping sum of `value` over rows.

@@ -103,18 +103,25 @@ struct TargetFitter {
   private func selection(
     _ design: Design, _ targets: [Double], _ weights: [Double], base: [Int], count: Int, limit: Int
   ) throws(SolverError) -> (columns: [Int], error: Double) {
-    var blocks: [NormalMatrix] = []
     let embargo = Int(TermSelection.embargoShare * Double(targets.count))
-    for block in 0..<TermSelection.blockCount {
+    let cuts = RowBlocks(rowCount: TermSelection.blockCount, blockRows: 1)
+    let outcomes = cuts.map(threads: threads) { cut -> Result<NormalMatrix, LinearAlgebraError> in
+      let block = cut.lowerBound
       let start = block * targets.count / TermSelection.blockCount + embargo
       let end = (block + 1) * targets.count / TermSelection.blockCount - embargo
       let part = Array(start..<end)
-      do {
-        blocks.append(
+      do throws(LinearAlgebraError) {
+        return .success(
           try NormalMatrix(
             design.selecting(rows: part), targets: part.map { targets[$0] },
-            weights: part.map { weights[$0] }, threads: threads))
-      } catch { throw .linearAlgebra(error) }
+            weights: part.map { weights[$0] }))
+      } catch {
+        return .failure(error)
+      }
+    }
+    var blocks: [NormalMatrix] = []
+    for outcome in outcomes {
+      do { blocks.append(try outcome.get()) } catch { throw .linearAlgebra(error) }
     }
     return TermSelection(
       blocks: blocks, base: base, candidates: (0..<count).filter { !base.contains($0) },
@@ -133,9 +140,9 @@ struct TargetFitter {
     options.threads = threads
     options.tolerance = 1e-6
     options.sampleRows = Self.pilotSampleRows
-    let pilot = try RobustRelativeLeastSquares(rules: rules, configuration: options).fit(
+    let pilot = try RobustRelativeLeastSquares(rules: rules, configuration: options).coefficients(
       try RegressionRows(design: design, targets: targets, scales: targets))
-    let predicted = predictions(design, pilot.coefficients)
+    let predicted = design.product(pilot, threads: threads)
     let weights = targets.indices.map { row in
       let residual = abs(targets[row] - predicted[row]) / targets[row]
       return (residual <= Self.huber ? 1 : Self.huber / residual) / (targets[row] * targets[row])
@@ -165,15 +172,15 @@ struct TargetFitter {
     let censored = CensoredRows(
       table: table, range: target == .ttft ? range : 0..<0,
       centre: { part in
-        predictions(
-          TermDesign.make(terms, table: table, rows: part, threads: threads), mean.coefficients)
+        TermDesign.make(terms, table: table, rows: part, threads: threads)
+          .product(mean.coefficients, threads: threads)
       })
     var quantileDesign = design
     if !censored.rows.isEmpty {
       quantileDesign.append(
         contentsOf: TermDesign.make(terms, table: table, rows: censored.rows, threads: threads))
     }
-    let scales = predictions(quantileDesign, mean.coefficients).map { max($0, floor) }
+    let scales = quantileDesign.product(mean.coefficients, threads: threads).map { max($0, floor) }
     var quantileOptions = SmoothedQuantile.Configuration()
     quantileOptions.threads = threads
     if rows.count > Self.longRows { quantileOptions.smoothingTolerance = Self.longSmoothing }
@@ -198,36 +205,7 @@ struct TargetFitter {
 
   /// A pull to zero that only decides between collinear terms.
   private func ridge(_ design: Design, _ targets: [Double]) -> [Double] {
-    let elements = design.elements
-    let width = design.columnCount
-    let total = RowBlocks(rowCount: design.rowCount).reduce(threads: threads) { rows in
-      var sums = [Double](repeating: 0, count: width)
-      for row in rows {
-        let inverse = 1 / targets[row]
-        for column in 0..<width {
-          let x = Double(elements[row * width + column]) * inverse
-          sums[column] += x * x
-        }
-      }
-      return sums
-    } merge: { sums, part in
-      for column in sums.indices { sums[column] += part[column] }
-    }
-    return (total ?? [Double](repeating: 0, count: width)).map { 1e-6 * $0 }
-  }
-
-  private func predictions(_ design: Design, _ coefficients: [Double]) -> [Double] {
-    let elements = design.elements
-    let width = design.columnCount
-    return RowBlocks(rowCount: design.rowCount).map(threads: threads) { rows in
-      rows.map { row in
-        var sum = 0.0
-        for column in 0..<width {
-          sum += Double(elements[row * width + column]) * coefficients[column]
-        }
-        return sum
-      }
-    }.flatMap { $0 }
+    design.columnSquares(scales: targets, threads: threads).map { 1e-6 * $0 }
   }
 }
 

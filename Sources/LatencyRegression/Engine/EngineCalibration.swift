@@ -68,10 +68,16 @@ struct EngineCalibration {
   /// Calibrates on rows `range`.
   func run(_ range: Range<Int>) throws(LinearAlgebraError) -> Result {
     let trialRange = newest(range, configuration.trialRows)
-    let answers = answers(trialRange)
+    let start = Start(
+      answers: answers(trialRange),
+      engines: RowBlocks(rowCount: classes.count, blockRows: 1).map(threads: threads) {
+        initialEngine($0.lowerBound, trialRange)
+      })
+    let budgets = configuration.tokenBudgets
     var best = try best(
-      configuration.tokenBudgets.map { trial(EngineLimits(tokenBudget: $0), answers, trialRange) },
-      beside: nil, on: trialRange)
+      RowBlocks(rowCount: budgets.count, blockRows: 1).map(threads: threads) {
+        trial(EngineLimits(tokenBudget: budgets[$0.lowerBound]), start)
+      }, beside: nil, on: trialRange)
     let budget = best.limits.tokenBudget
     var trials: [CalibrationTrial] = []
     for uplink in configuration.uplinks {
@@ -82,7 +88,7 @@ struct EngineCalibration {
       }
     }
     let guessed = EngineLimits(tokenBudget: budget, usesAnswers: false)
-    trials.append(trial(guessed, answers, trialRange))
+    trials.append(trial(guessed, start))
     best = try self.best(trials, beside: best, on: trialRange)
     let sample = newest(range, configuration.sampleRows)
     var final = best.continued(best.limits, rounds: configuration.rounds)
@@ -105,15 +111,23 @@ struct EngineCalibration {
       log, range: range, classOfSymbol: classOfSymbol, classes: classes, threads: threads)
   }
 
+  /// What trials start from.
+  private struct Start: Sendable {
+    var answers: Answers
+    var engines: [EngineModel]
+  }
+
   /// A trial of `limits` from a first guess.
-  private func trial(
-    _ limits: EngineLimits, _ answers: Answers, _ range: Range<Int>
-  ) -> CalibrationTrial {
-    CalibrationTrial(
+  private func trial(_ limits: EngineLimits, _ start: Start) -> CalibrationTrial {
+    var engines = start.engines
+    for index in engines.indices {
+      engines[index].tokenBudget = limits.tokenBudget
+      engines[index].uplinkMilliseconds = limits.uplink
+    }
+    return CalibrationTrial(
       limits: limits,
-      answers: limits.usesAnswers ? answers.equations(tokenBudget: limits.tokenBudget) : [],
-      engines: classes.indices.map { initialEngine($0, range, limits) },
-      rounds: configuration.trialRounds)
+      answers: limits.usesAnswers ? start.answers.equations(tokenBudget: limits.tokenBudget) : [],
+      engines: engines, rounds: configuration.trialRounds)
   }
 
   // MARK: - Trials
@@ -245,9 +259,8 @@ struct EngineCalibration {
   // MARK: - Starting points
 
   /// The base step from the quickest answers, the prefill slope from requests to a quiet endpoint.
-  private func initialEngine(
-    _ classIndex: Int, _ range: Range<Int>, _ limits: EngineLimits
-  ) -> EngineModel {
+  private func initialEngine(_ classIndex: Int, _ range: Range<Int>) -> EngineModel {
+    let limits = EngineLimits()
     var tpots: [Double] = []
     var quiet: [(new: Double, ttft: Double)] = []
     for index in range {

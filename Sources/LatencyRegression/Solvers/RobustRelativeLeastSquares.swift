@@ -52,6 +52,18 @@ public struct RobustRelativeLeastSquares: Sendable {
   public func fit(
     _ rows: RegressionRows, start: [Double]? = nil
   ) throws(SolverError) -> FitResult {
+    let (descent, state) = try solve(rows, start: start)
+    return try result(descent, state)
+  }
+
+  /// The coefficients alone, shape `[p]`, for two passes less.
+  func coefficients(_ rows: RegressionRows) throws(SolverError) -> [Double] {
+    try solve(rows, start: nil).state.coefficients
+  }
+
+  private func solve(
+    _ rows: RegressionRows, start: [Double]?
+  ) throws(SolverError) -> (descent: NewtonDescent, state: NewtonDescent.State) {
     try rules.check(columnCount: rows.columnCount)
     if let start, start.count != rows.columnCount {
       throw .shapeMismatch(what: "start", expected: rows.columnCount, actual: start.count)
@@ -67,7 +79,7 @@ public struct RobustRelativeLeastSquares: Sendable {
     }
     let descent = descent(rows, rules, squares.scaled(by: 1 / share))
     let state = try minimize(descent, from: coefficients, isWarm: isLong || start != nil)
-    return try result(descent, state)
+    return (descent, state)
   }
 
   private func descent(

@@ -100,7 +100,7 @@ public struct SmoothedQuantile: Sendable {
 
   /// Chance takes a share p/n off the objective of n rows with p coefficients; on a long log,
   /// decreases below this share of that are not worth a pass.
-  private static let chanceShare = 0.1
+  private static let chanceShare = 0.25
 
   private func descent(
     _ rows: RegressionRows, _ rules: ColumnRules, _ squares: SampleScales.Squares
