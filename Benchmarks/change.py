@@ -5,6 +5,7 @@
     change.py cold LOG --key accelerator --value h200 [--first]
                                          50 requests of a new type or endpoint, against 5,000
     change.py replicas LOG...            the same requests, seen by two gateways, each its half
+    change.py chunks LOG...              a log with chunk times (`chunk_offsets_ms`), and without them
 
 Fitted on the first 70 % by arrival, judged on the last 30 %; `--share` moves the cut. `cold` keeps
 the newest requests of the new endpoints before the cut (with `--first` the oldest, when their
@@ -119,11 +120,26 @@ def replicas(options):
                     f"MAE {mae:.2f} p90-pinball {pinball:.4f}")
 
 
+def chunks(options):
+    """MAPE and pinball with the chunk times that a log has, and without."""
+    for path in options.logs:
+        rows = load(path)
+        cut = int(options.share * len(rows))
+        bare = [{k: v for k, v in row.items() if k != "chunk_offsets_ms"} for row in rows]
+        for label, seen in (("without", bare), ("with", rows)):
+            predictions = predict(seen[:cut], seen, options.glidepath)
+            for name, pairs in targets(rows[cut:], predictions).items():
+                mape, mae, pinball, _ = metrics([y for y, _ in pairs], [p for _, p in pairs])
+                print(
+                    f"{os.path.basename(path):28s} {label:7s} {name} MAPE {mape:.4f} "
+                    f"MAE {mae:.2f} p90-pinball {pinball:.4f}")
+
+
 def main():
     """Parses the arguments and runs one experiment."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("experiment", choices=["slowdown", "cold", "replicas"])
+    parser.add_argument("experiment", choices=["slowdown", "cold", "replicas", "chunks"])
     parser.add_argument("logs", nargs="+")
     parser.add_argument("--glidepath", default=".build/release/glidepath")
     parser.add_argument("--share", type=float, default=0.7)
@@ -131,7 +147,8 @@ def main():
     parser.add_argument("--value")
     parser.add_argument("--first", action="store_true")
     options = parser.parse_args()
-    {"slowdown": slowdown, "cold": cold, "replicas": replicas}[options.experiment](options)
+    experiments = {"slowdown": slowdown, "cold": cold, "replicas": replicas, "chunks": chunks}
+    experiments[options.experiment](options)
 
 
 if __name__ == "__main__":

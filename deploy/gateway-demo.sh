@@ -74,7 +74,7 @@ admin: { port: $admin }
 model: { path: $workspace/models/champion }
 policy: { name: predictedCost, seed: 1 }
 endpoints: { file: $home/endpoints.yaml }
-requestLog: { folder: $home/log, compressed: false, chunkOffsets: 32 }
+requestLog: { folder: $home/log, compressed: false }
 drain: { graceMilliseconds: 100, limitMilliseconds: 5000 }
 YAML
 glidepath-gateway picker --config "$config" >"$home/picker.txt" 2>"$home/picker.log" &

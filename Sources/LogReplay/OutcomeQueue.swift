@@ -1,14 +1,31 @@
-/// A first token or an end that is still to come.
+/// A first token, a later chunk or an end that is still to come.
 struct Outcome: Sendable {
+  /// What comes back, in the order in which it does.
+  enum Kind: Sendable, Equatable {
+    case firstToken
+    /// The chunk at this index of the row's logged ones.
+    case chunk(Int32)
+    case end
+
+    /// First tokens first, ends last.
+    var rank: Int32 {
+      switch self {
+      case .firstToken: -1
+      case .chunk(let index): index
+      case .end: .max
+      }
+    }
+  }
+
   var time: Double
   var row: Int
-  var isEnd: Bool
+  var kind: Kind
 
-  /// Earlier times first; then by row; a row's first token before its end.
+  /// Earlier times first; then by row; what a row brings in its order.
   static func isBefore(_ left: Outcome, _ right: Outcome) -> Bool {
     if left.time != right.time { return left.time < right.time }
     if left.row != right.row { return left.row < right.row }
-    return !left.isEnd && right.isEnd
+    return left.kind.rank < right.kind.rank
   }
 }
 

@@ -137,9 +137,18 @@ public struct Replay: Sendable {
     state.poolOfRow[position] = Int32(pool)
     let end = max(log.endTime(index), time)
     if let first = log.firstTokenTime(index), first <= end {
-      state.outcomes.insert(Outcome(time: max(first, time), row: index, isEnd: false))
+      state.outcomes.insert(Outcome(time: max(first, time), row: index, kind: .firstToken))
     }
-    state.outcomes.insert(Outcome(time: end, row: index, isEnd: true))
+    state.outcomes.insert(Outcome(time: end, row: index, kind: .end))
+  }
+
+  /// Chunks follow one another: only the next one waits with the outcomes.
+  private func expectChunk(after position: Int, of event: Outcome, in state: inout State) {
+    guard let chunk = log.chunk(of: event.row, after: position), chunk.time >= event.time,
+      chunk.time <= log.endTime(event.row)
+    else { return }
+    state.outcomes.insert(
+      Outcome(time: chunk.time, row: event.row, kind: .chunk(Int32(chunk.position))))
   }
 
   private func poolIndex(_ gateway: Symbol, in state: inout State) -> Int {
@@ -170,14 +179,19 @@ public struct Replay: Sendable {
     let position = event.row - state.firstRow
     guard let handle = state.handles[position] else { return }
     let pool = Int(state.poolOfRow[position])
-    if event.isEnd {
+    switch event.kind {
+    case .end:
       state.handles[position] = nil
       let tokens = log.rows[event.row].outputTokens
       state.pools[pool].state.finished(handle, outputTokens: Double(max(tokens, 0)), at: event.time)
       observer.didFinish(event.row, at: event.time)
-    } else {
+    case .firstToken:
       state.pools[pool].state.firstToken(handle, at: event.time)
       observer.didReceiveFirstToken(event.row, at: event.time)
+      expectChunk(after: -1, of: event, in: &state)
+    case .chunk(let index):
+      state.pools[pool].state.tokens(handle, at: event.time)
+      expectChunk(after: Int(index), of: event, in: &state)
     }
   }
 }

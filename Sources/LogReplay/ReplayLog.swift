@@ -1,4 +1,5 @@
 public import RequestLog
+internal import RoutingRuntime
 
 /// Requests of a log in the order in which they were dispatched, ready to be replayed.
 public struct ReplayLog: Sendable {
@@ -8,6 +9,8 @@ public struct ReplayLog: Sendable {
   public let symbols: SymbolTable
   /// The clock reading that counts as 0 ms.
   public let originNanoseconds: Int64
+  /// The later chunks of all rows' answers, ms after their first tokens.
+  private let chunkOffsets: [Float]
   /// Who sent to whom, and from when to when, by first dispatch.
   let routes: [Route]
 
@@ -23,8 +26,11 @@ public struct ReplayLog: Sendable {
 
   /// Sorts `rows` by dispatch; rows without a dispatch time were dispatched on arrival.
   ///
+  /// - Parameter chunkOffsets: What the rows' ranges of chunks refer to; none by default.
   /// - Complexity: O(*n* log *n*), O(*n*) when sorted already.
-  public init(rows given: consuming [LoggedRequest], symbols: SymbolTable) {
+  public init(
+    rows given: consuming [LoggedRequest], symbols: SymbolTable, chunkOffsets: [Float] = []
+  ) {
     var rows = given
     for index in rows.indices where rows[index].dispatchedNanoseconds == LoggedRequest.missingTime {
       rows[index].dispatchedNanoseconds = rows[index].receivedNanoseconds
@@ -34,6 +40,7 @@ public struct ReplayLog: Sendable {
     routes = Self.routes(of: rows)
     self.rows = rows
     self.symbols = symbols
+    self.chunkOffsets = chunkOffsets
     originNanoseconds = rows.map(\.receivedNanoseconds).min() ?? 0
   }
 
@@ -95,6 +102,32 @@ public struct ReplayLog: Sendable {
     let ttft = rows[index].ttftMilliseconds
     return ttft.isFinite ? milliseconds(rows[index].receivedNanoseconds) + ttft : nil
   }
+
+  /// The chunk of row `index` that is noted after the one at `position`.
+  ///
+  /// A negative `position` stands for the first token. `nil` where the log has no more.
+  ///
+  /// - Returns: Its position among the row's chunks, and when it came back, ms.
+  func chunk(of index: Int, after position: Int) -> (position: Int, time: Double)? {
+    let places = rows[index].chunkOffsets.indices
+    guard !places.isEmpty, chunkOffsets.indices.contains(places.upperBound - 1),
+      chunkOffsets.indices.contains(places.lowerBound), let first = firstTokenTime(index)
+    else { return nil }
+    let latest = position < 0 ? 0 : chunkOffsets[places.lowerBound + position]
+    for place in places.dropFirst(position + 1)
+    where Self.isNoted(chunkOffsets[place], after: latest) {
+      return (place - places.lowerBound, first + Double(chunkOffsets[place]))
+    }
+    return nil
+  }
+
+  /// Whether a chunk is noted, after one that was: both in ms after the first token.
+  public static func isNoted(_ offset: Float, after latest: Float) -> Bool {
+    offset - latest >= chunkSpacing
+  }
+
+  /// A little less than what gateways keep, so that rounding in the log loses none of theirs.
+  private static let chunkSpacing = 0.95 * Float(EndpointPool.chunkSpacingMilliseconds)
 
   /// When row `index` left the endpoint, ms.
   ///

@@ -112,8 +112,3 @@ private struct WordMixer {
     return product.high ^ product.low
   }
 }
-
-extension TextRange {
-  /// The elements' places.
-  var indices: Range<Int> { Int(start)..<Int(start) + Int(count) }
-}

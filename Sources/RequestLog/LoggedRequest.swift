@@ -113,6 +113,9 @@ public struct TextRange: Sendable, Hashable {
     self.start = start
     self.count = count
   }
+
+  /// The elements' places.
+  public var indices: Range<Int> { Int(start)..<Int(start) + Int(max(count, 0)) }
 }
 
 /// An interned name: an endpoint, a gateway, a model.

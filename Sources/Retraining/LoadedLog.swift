@@ -50,8 +50,8 @@ public struct LoadedLog: Sendable {
   private init(
     _ gatherer: consuming Gatherer, symbols: SymbolTable, rejected: [RejectedLine]
   ) {
-    let rows = gatherer.takeRows()
-    replay = ReplayLog(rows: rows, symbols: symbols)
+    let (rows, offsets) = gatherer.takeRows()
+    replay = ReplayLog(rows: rows, symbols: symbols, chunkOffsets: offsets)
     self.rejected = rejected
     leftOut = gatherer.leftOut
     requestIDs = gatherer.requestIDs
@@ -82,6 +82,8 @@ public struct LoadedLog: Sendable {
   /// sorting.
   private struct Gatherer {
     private var rows: [LoggedRequest] = []
+    /// Of each row's chunks those that a replay notes.
+    private var chunkOffsets: [Float] = []
     var requestIDs: [String] = []
     var leftOut = 0
     /// The position of the first id that is kept.
@@ -98,23 +100,60 @@ public struct LoadedLog: Sendable {
       for var row in batch.rows {
         row.lineNumber = Int64(firstID + requestIDs.count)
         if keepsIDs { requestIDs.append(batch.requestID(row)) }
+        row.chunkOffsets = keep(row.chunkOffsets, of: batch.chunkOffsets)
         rows.append(row)
       }
+      if chunkOffsets.count > Self.mostChunks { forgetOldChunks() }
       // Trimmed in large steps, so that each row moves a bounded number of times.
       if let rowLimit, rows.count > rowLimit + rowLimit / 4 { trim(to: rowLimit) }
     }
 
-    mutating func takeRows() -> [LoggedRequest] {
+    /// Copies the chunks at `range` that are far enough apart to be noted.
+    private mutating func keep(_ range: TextRange, of offsets: [Float]) -> TextRange {
+      let start = chunkOffsets.count
+      var latest = Float(0)
+      for place in range.indices where offsets.indices.contains(place) {
+        guard ReplayLog.isNoted(offsets[place], after: latest) else { continue }
+        latest = offsets[place]
+        chunkOffsets.append(latest)
+      }
+      return TextRange(start: Int32(clamping: start), count: Int32(chunkOffsets.count - start))
+    }
+
+    /// Chunks that fit beside the rows in a gigabyte.
+    private static let mostChunks = 48 << 20
+
+    /// The older half of the rows keep no chunks.
+    private mutating func forgetOldChunks() {
+      let middle = rows.count / 2
+      let forgotten = rows[middle].chunkOffsets.start
+      for index in rows.indices {
+        if index < middle {
+          rows[index].chunkOffsets = TextRange()
+        } else {
+          rows[index].chunkOffsets.start -= forgotten
+        }
+      }
+      chunkOffsets.removeFirst(Int(forgotten))
+    }
+
+    mutating func takeRows() -> (rows: [LoggedRequest], chunkOffsets: [Float]) {
       if let rowLimit, rows.count > rowLimit { trim(to: rowLimit) }
-      let taken = rows
+      let taken = (rows, chunkOffsets)
       rows = []
+      chunkOffsets = []
       return taken
     }
 
     private mutating func trim(to limit: Int) {
       leftOut += rows.count - limit
       let dropped = rows.count - limit
+      let forgotten = limit > 0 ? Int(rows[dropped].chunkOffsets.start) : chunkOffsets.count
       rows.removeFirst(dropped)
+      chunkOffsets.removeFirst(forgotten)
+      if forgotten > 0 {
+        for index in rows.indices { rows[index].chunkOffsets.start -= Int32(forgotten) }
+      }
       // One id a row, in the same order.
       if keepsIDs {
         requestIDs.removeFirst(dropped)

@@ -143,6 +143,11 @@ public struct EndpointLoad: Sendable {
     recentExcess.observe(excessMilliseconds)
   }
 
+  mutating func tokens(at time: Double) {
+    catchUp(to: time - engine.downlinkMilliseconds)
+    engine.tokens(at: time)
+  }
+
   mutating func finished(
     slot: Int32, hadFirstToken: Bool, outputTokens: Double, tpotMilliseconds: Double,
     at time: Double

@@ -2,7 +2,7 @@ public import CoefficientFile
 
 /// The state machine of all endpoints that one gateway replica sends to.
 ///
-/// Four events drive it: ``dispatched(_:to:at:)``, ``firstToken(_:at:)``,
+/// Five events drive it: ``dispatched(_:to:at:)``, ``firstToken(_:at:)``, ``tokens(_:at:)``,
 /// ``finished(_:outputTokens:at:)`` and ``observe(_:on:)``. Times are ms on any one clock.
 public struct EndpointPool: Sendable {
   /// A request in flight, until it is finished.
@@ -227,6 +227,18 @@ public struct EndpointPool: Sendable {
     }
   }
 
+  /// More of a streamed answer came back, after its first token.
+  ///
+  /// It shows when a step of the engine ended. Whoever logs what a replay is to see again tells what
+  /// it logs: chunks of one answer at least ``chunkSpacingMilliseconds`` apart. Unknown handles are
+  /// ignored.
+  public mutating func tokens(_ handle: Handle, at time: Double) {
+    guard let index = live(handle), slots[index].hasFirstToken else { return }
+    let endpoint = Int(slots[index].endpoint)
+    endpoints[endpoint].tokens(at: time)
+    markChanged(endpoint)
+  }
+
   /// A request ended: its last token came, or it was aborted or timed out.
   ///
   /// - Parameter outputTokens: Generated tokens; 0 when unknown.
@@ -267,6 +279,9 @@ public struct EndpointPool: Sendable {
     columns.markStale(endpoint)
     asked.endpoint = -1
   }
+
+  /// How far apart the chunks of an answer must be to be worth noting, ms.
+  public static let chunkSpacingMilliseconds = 20.0
 
   /// TPOT of shorter answers is mostly the noise of a few steps.
   static let judgedOutputTokens = 8.0

@@ -150,6 +150,21 @@ public struct EngineEmulator: Sendable {
     version &+= 1
   }
 
+  /// More of an answer came back, after its first token: a step has ended.
+  ///
+  /// All answers of a batch show the same end within a moment: the first of them is taken.
+  public mutating func tokens(at time: Double) {
+    let boundary = time - downlinkMilliseconds
+    advance(to: boundary)
+    let isSeen =
+      isBusy && stepsSinceBoundary == 0
+      && boundary - stepStart < Self.sameEndShare * (stepEnd - stepStart)
+    guard !isSeen else { return }
+    resynchronize(at: boundary)
+    observeBoundary(boundary, isClean: true, weight: Self.chunkWeight)
+    version &+= 1
+  }
+
   /// A request ended, or was given up.
   public mutating func finished(request: Int32, at time: Double) {
     let boundary = time - downlinkMilliseconds
@@ -352,14 +367,16 @@ public struct EngineEmulator: Sendable {
   }
 
   /// Compares the time since the last boundary with the steps predicted in it.
-  private mutating func observeBoundary(_ boundary: Double, isClean: Bool) {
+  private mutating func observeBoundary(
+    _ boundary: Double, isClean: Bool, weight: Double = 1
+  ) {
     let elapsed = boundary - lastBoundary
     if isGapClean, isClean, stepsSinceBoundary > 0, elapsed > 0 {
       trace?.record(elapsedMilliseconds: elapsed, predictedMilliseconds: predictedSinceBoundary)
       // Calibration learns the steps themselves: nothing may stand between them and the gaps.
       if trace == nil, stepsSinceBoundary <= Self.trackedSteps {
         let surprise = (elapsed / predictedSinceBoundary - 1) / Self.surpriseScale
-        slownessLogarithm += Self.trackingStep * min(max(surprise, -1), 1)
+        slownessLogarithm += weight * Self.trackingStep * min(max(surprise, -1), 1)
         slownessLogarithm = min(max(slownessLogarithm, -1.5), 1.5)
         let outside = max(0, abs(slownessLogarithm) - deadZone)
         slowness = exp(slownessLogarithm < 0 ? -outside : outside)
@@ -380,6 +397,10 @@ public struct EngineEmulator: Sendable {
   private static let trackedSteps = 3.0
   /// A gap moves ``slowness`` by at most this, on the log scale: it follows the median gap.
   private static let trackingStep = 0.004
+  /// Chunks are many, and should not make ``slowness`` follow noise.
+  private static let chunkWeight = 0.2
+  /// What comes back within this share of a step after its start left with the step before.
+  private static let sameEndShare = 0.2
   /// Relative surprise that moves it fully.
   private static let surpriseScale = 0.1
   /// The dead zone of an engine whose steps are well known.

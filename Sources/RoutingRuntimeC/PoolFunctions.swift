@@ -146,6 +146,18 @@ func glidepathPoolFirstToken(
   return ResultCode.ok.rawValue
 }
 
+@_cdecl("glidepath_pool_tokens")
+func glidepathPoolTokens(
+  _ pool: UnsafeMutableRawPointer?, _ request: UInt64, _ time: Double
+) -> Int32 {
+  guard let pool = unsafe handle(pool, PoolHandle.self) else { return noHandle() }
+  guard isTime(time) else { return ErrorText.note(.invalidArgument, "the time is not finite") }
+  let handle = EndpointPool.Handle(bits: request)
+  guard pool.router.isInFlight(handle) else { return noRequest() }
+  pool.router.tokens(handle, at: time)
+  return ResultCode.ok.rawValue
+}
+
 @_cdecl("glidepath_pool_finished")
 func glidepathPoolFinished(
   _ pool: UnsafeMutableRawPointer?, _ request: UInt64, _ outputTokens: Double, _ time: Double

@@ -10,15 +10,16 @@ import Testing
   @Test(arguments: UInt64(0)..<60)
   func outcomesAndLaterRequestsDoNotReachBack(seed: UInt64) throws {
     var random = SplitMix64(seed: seed ^ 0x1eaf)
-    let (rows, symbols) = SyntheticLog.make(seed: seed, gateways: 1 + Int(seed % 2))
-    let log = ReplayLog(rows: rows, symbols: symbols)
+    let (rows, symbols, chunks) = SyntheticLog.make(seed: seed, gateways: 1 + Int(seed % 2))
+    let log = ReplayLog(rows: rows, symbols: symbols, chunkOffsets: chunks)
     let model = SyntheticModel.model(seed: seed)
     let before = try LogPredictor(log, model: model).predictionsAndFeatures()
 
     let target = random.integer(in: 1...log.rows.count - 1)
     let changed = changing(log, after: target, using: &random)
+    let later = changingChunks(chunks, of: log, after: target, using: &random)
     let after = try LogPredictor(
-      ReplayLog(rows: changed, symbols: symbols), model: model
+      ReplayLog(rows: changed, symbols: symbols, chunkOffsets: later), model: model
     ).predictionsAndFeatures()
 
     for index in 0...target {
@@ -35,7 +36,7 @@ import Testing
 
   /// The change must be large enough to show up where it may.
   @Test func laterPredictionsDoDependOnOutcomes() throws {
-    let (rows, symbols) = SyntheticLog.make(seed: 5)
+    let (rows, symbols, _) = SyntheticLog.make(seed: 5)
     let log = ReplayLog(rows: rows, symbols: symbols)
     var random = SplitMix64(seed: 1)
     let changed = ReplayLog(
@@ -46,6 +47,33 @@ import Testing
     let after = try LogPredictor(changed, model: model).predictions()
 
     #expect(before.last.map(bits) != after.last.map(bits))
+  }
+
+  @Test func laterPredictionsDoDependOnChunks() throws {
+    let (rows, symbols, chunks) = SyntheticLog.make(seed: 5)
+    let model = SyntheticModel.model(seed: 5)
+    func last(_ chunks: [Float]) throws -> [UInt64]? {
+      let log = ReplayLog(rows: rows, symbols: symbols, chunkOffsets: chunks)
+      return try LogPredictor(log, model: model).predictions().last.map(bits)
+    }
+    #expect(try last(chunks) != last([]))
+  }
+
+  /// Moves every chunk that comes after row `target` was dispatched, to another time after that.
+  private func changingChunks(
+    _ chunks: [Float], of log: ReplayLog, after target: Int, using random: inout SplitMix64
+  ) -> [Float] {
+    let now = log.dispatchTime(target)
+    var changed = chunks
+    for index in log.rows.indices {
+      guard let first = log.firstTokenTime(index) else { continue }
+      var moved = Float(0)
+      for place in log.rows[index].chunkOffsets.indices where first + Double(chunks[place]) >= now {
+        moved += Float(random.uniform(in: 0...50))
+        changed[place] = max(Float(now - first), 0) + 0.5 + moved
+      }
+    }
+    return changed
   }
 
   /// Changes everything that the gateway learns after it dispatched row `target`.

@@ -11,14 +11,14 @@ import Testing
 @Suite struct SkewTests {
   @Test(arguments: UInt64(0)..<40)
   func liveAndReplayedFeaturesAgreeBitForBit(seed: UInt64) throws {
-    let (rows, symbols) = SyntheticLog.make(seed: seed, count: 200)
-    let log = ReplayLog(rows: rows, symbols: symbols)
+    let (rows, symbols, chunks) = SyntheticLog.make(seed: seed, count: 200)
+    let log = ReplayLog(rows: rows, symbols: symbols, chunkOffsets: chunks)
     let model = SyntheticModel.model(seed: seed)
     let replayed = try LogPredictor(log, model: model).predictionsAndFeatures()
 
     var gateway = LiveGateway(
       predictor: try Predictor.compile(model).get(), askingSeed: seed, asksOften: seed % 2 == 1)
-    gateway.live(through: log)
+    gateway.live(through: log, chunkOffsets: chunks)
 
     for index in log.rows.indices {
       var live = gateway.predictions[index]
@@ -38,7 +38,7 @@ import Testing
 
   /// Where a replay starts in the middle, endpoints used before and after are known, and no others.
   @Test func aReplayKnowsTheEndpointsOfItsTime() {
-    var (rows, symbols) = SyntheticLog.make(seed: 3, count: 9_000)
+    var (rows, symbols, _) = SyntheticLog.make(seed: 3, count: 9_000)
     let (gone, late) = (symbols.intern("gone"), symbols.intern("late"))
     for index in 0..<200 { rows[10 * index].endpoint = gone }
     for index in 800..<900 { rows[10 * index].endpoint = late }
@@ -55,7 +55,7 @@ import Testing
 
 /// A gateway that lives through events one by one, and asks about every endpoint at odd times.
 private struct LiveGateway {
-  private enum Event { case dispatch, firstToken, end }
+  private enum Event { case dispatch, firstToken, tokens, end }
 
   private var pool: EndpointPool
   private let fallback: EngineModel
@@ -73,7 +73,7 @@ private struct LiveGateway {
     self.asksOften = asksOften
   }
 
-  mutating func live(through log: ReplayLog) {
+  mutating func live(through log: ReplayLog, chunkOffsets: [Float]) {
     // Its configuration names the endpoints, in an order of its own.
     for row in log.rows.reversed() { add(row, of: log) }
     var events: [(time: Double, kind: Event, row: Int)] = []
@@ -83,10 +83,17 @@ private struct LiveGateway {
       let end = max(log.endTime(index), dispatch)
       if let first = log.firstTokenTime(index), first <= end {
         events.append((max(first, dispatch), .firstToken, index))
+        // It notes a chunk that comes 19 ms or more after the one that it noted last.
+        var noted = Float(0)
+        for offset in chunkOffsets[log.rows[index].chunkOffsets.indices]
+        where offset - noted >= 19 && first + Double(offset) <= end {
+          noted = offset
+          events.append((first + Double(offset), .tokens, index))
+        }
       }
       events.append((end, .end, index))
     }
-    let rank: [Event: Int] = [.dispatch: 0, .firstToken: 1, .end: 2]
+    let rank: [Event: Int] = [.dispatch: 0, .firstToken: 1, .tokens: 2, .end: 3]
     events.sort {
       ($0.time, $0.kind == .dispatch ? 0 : 1, $0.row, rank[$0.kind] ?? 0)
         < ($1.time, $1.kind == .dispatch ? 0 : 1, $1.row, rank[$1.kind] ?? 0)
@@ -100,6 +107,7 @@ private struct LiveGateway {
       case .dispatch: handles[event.row] = dispatch(event.row, of: log, at: event.time)
       case .firstToken:
         if let handle = handles[event.row] { pool.firstToken(handle, at: event.time) }
+      case .tokens: if let handle = handles[event.row] { pool.tokens(handle, at: event.time) }
       case .end:
         guard let handle = handles[event.row] else { continue }
         let tokens = Double(max(log.rows[event.row].outputTokens, 0))

@@ -9,7 +9,7 @@ enum SyntheticLog {
 
   static func make(
     seed: UInt64, count: Int = 160, gateways: Int = 1
-  ) -> (rows: [LoggedRequest], symbols: SymbolTable) {
+  ) -> (rows: [LoggedRequest], symbols: SymbolTable, chunkOffsets: [Float]) {
     var random = SplitMix64(seed: seed)
     var symbols = SymbolTable()
     let endpoints = (0..<3).map { symbols.intern("e\($0)") }
@@ -17,6 +17,7 @@ enum SyntheticLog {
     let fast = symbols.intern("fast")
     var time = 0.0
     var rows: [LoggedRequest] = []
+    var chunkOffsets: [Float] = []
     for index in 0..<count {
       time += random.uniform(in: 0...1) < 0.3 ? 0.2 : random.uniform(in: 0...120)
       var row = LoggedRequest()
@@ -38,9 +39,23 @@ enum SyntheticLog {
         row.snapshotAgeMilliseconds = Float(random.uniform(in: 0...400))
       }
       setOutcome(of: &row, using: &random)
+      row.chunkOffsets.start = Int32(chunkOffsets.count)
+      if random.integer(in: 0...1) == 0 { addChunks(of: row, to: &chunkOffsets, using: &random) }
+      row.chunkOffsets.count = Int32(chunkOffsets.count) - row.chunkOffsets.start
       rows.append(row)
     }
-    return (rows, symbols)
+    return (rows, symbols, chunkOffsets)
+  }
+
+  /// Chunks at all distances, some after the end that the log tells.
+  private static func addChunks(
+    of row: LoggedRequest, to offsets: inout [Float], using random: inout SplitMix64
+  ) {
+    var offset = 0.0
+    for _ in 0..<random.integer(in: 1...40) {
+      offset += random.uniform(in: 0...60)
+      offsets.append(Float((offset * 100).rounded() / 100))
+    }
   }
 
   /// Gives `row` a random outcome.

@@ -37,7 +37,9 @@ private struct RandomTraffic {
       let endpoint = random.integer(in: 0...pool.endpoints.count - 1)
       live.append(pool.dispatched(request, to: endpoint, at: time))
     case 4...6:
-      if let handle = live.randomElement(using: &random) { pool.firstToken(handle, at: time) }
+      guard let handle = live.randomElement(using: &random) else { return }
+      pool.firstToken(handle, at: time)
+      if random.integer(in: 0...2) == 0 { pool.tokens(handle, at: time + 8) }
     case 7...8:
       guard !live.isEmpty else { return }
       let handle = live.remove(at: random.integer(in: 0...live.count - 1))
@@ -46,6 +48,7 @@ private struct RandomTraffic {
     default:
       guard let handle = past.randomElement(using: &random) else { return }
       pool.firstToken(handle, at: time)
+      pool.tokens(handle, at: time)
       pool.finished(handle, outputTokens: 5, at: time)
     }
   }

@@ -22,6 +22,20 @@ import Testing
     return pool.endpoints[endpoint].engine.slowness
   }
 
+  /// One answer, of which every token is noted: no other sign of the engine comes back.
+  @Test func chunksAloneShowASlowdown() {
+    let engine = EngineModel(
+      stepCoefficients: [24, 0, 0, 0], stepHalfWidths: [18, 0, 0, 0], tokenBudget: 2048,
+      maximumSequences: 256, uplinkMilliseconds: 0, downlinkMilliseconds: 0)
+    var pool = EndpointPool()
+    let endpoint = pool.addEndpoint(engine: engine)
+    let handle = pool.dispatched(RequestShape(promptTokens: 500), to: endpoint, at: 0)
+    pool.firstToken(handle, at: 31.2)
+    for chunk in 1...2_000 { pool.tokens(handle, at: 31.2 * Double(chunk + 1)) }
+    let learned = pool.endpoints[endpoint].engine.slowness
+    #expect(abs(learned / 1.3 - 1) < 0.02, "\(learned)")
+  }
+
   @Test func aWellKnownEngineTakesAShortSlowdownForNoise() {
     #expect(slowness(factor: 1.3, halfWidth: 0.01, requests: 20) == 1)
   }

@@ -173,8 +173,10 @@ public struct PickerConfiguration: Sendable, Hashable {
     public var isCompressed = true
     /// Lines that may wait to be written; more are dropped and counted.
     public var queueCapacity = 65_536
-    /// Chunk arrivals logged per streamed answer; 0 for none.
-    public var chunkOffsets = 0
+    /// Chunk arrivals noted and logged per streamed answer, at least 20 ms apart; 0 for none.
+    ///
+    /// They show the engines' steps, which makes TTFT predictions more accurate.
+    public var chunkOffsets = 512
     /// Finished files are deleted, oldest first, when all are larger than this, bytes; 0 for never.
     public var maximumTotalBytes = 0
 

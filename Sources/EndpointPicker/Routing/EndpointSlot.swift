@@ -79,7 +79,10 @@ struct Flight: Sendable {
   /// On the monotonic clock, ms.
   var dispatchedAt: Double
   var firstTokenAt: Double?
+  /// When the first token or a later chunk was last noted.
+  var notedAt = 0.0
   var streamedTokens = 0
+  /// The chunks that were noted, ms after the first token.
   var chunkOffsets: [Float] = []
   /// Whether its endpoint was on probation when it was picked.
   var isProbe = false

@@ -25,8 +25,8 @@ public struct PickerSettings: Sendable, Hashable {
   public var stallMilliseconds = 2_000.0
   /// A request in flight longer than this is taken for ended, ms.
   public var lifetimeMilliseconds = 3_600_000.0
-  /// Chunk arrivals kept per request; 0 for none.
-  public var chunkOffsets = 0
+  /// Chunk arrivals noted per request; 0 for none.
+  public var chunkOffsets = 512
 
   /// The defaults.
   public init() {}

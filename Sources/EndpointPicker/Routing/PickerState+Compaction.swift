@@ -30,14 +30,16 @@ extension PickerState {
     router = fresh
   }
 
-  private enum Event { case dispatch, firstToken }
+  private enum Event { case dispatch, firstToken, tokens }
 
-  /// Tells `fresh` the dispatches and first tokens of the requests in flight as they came.
+  /// Tells `fresh` the dispatches and tokens of the requests in flight as they came.
   private mutating func retell(to fresh: inout Router, _ map: [Int]) {
     var events: [(time: Double, ticket: UInt64, kind: Event)] = []
     for (ticket, flight) in flights {
       events.append((flight.dispatchedAt, ticket, .dispatch))
-      if let first = flight.firstTokenAt { events.append((first, ticket, .firstToken)) }
+      guard let first = flight.firstTokenAt else { continue }
+      events.append((first, ticket, .firstToken))
+      for offset in flight.chunkOffsets { events.append((first + Double(offset), ticket, .tokens)) }
     }
     events.sort { ($0.time, $0.ticket) < ($1.time, $1.ticket) }
     for event in events {
@@ -62,6 +64,7 @@ extension PickerState {
             flight.handle, routed, to: flight.pick.endpoint, at: event.time)
         }
         fresh.firstToken(flight.handle, at: event.time)
+      case .tokens: fresh.tokens(flight.handle, at: event.time)
       }
       flights[event.ticket] = flight
     }

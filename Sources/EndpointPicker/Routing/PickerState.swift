@@ -129,6 +129,7 @@ struct PickerState: Sendable {
   mutating func firstToken(_ ticket: PickTicket, at time: Double) {
     guard var flight = flights[ticket.identifier], flight.firstTokenAt == nil else { return }
     flight.firstTokenAt = time
+    flight.notedAt = time
     progressed(flight.pick.endpoint, at: time)
     endProbation(flight.pick.endpoint, by: flight, at: time)
     if slots.indices.contains(flight.pick.prefillEndpoint) {
@@ -159,9 +160,13 @@ struct PickerState: Sendable {
     guard let index = flights.index(forKey: ticket.identifier) else { return }
     progressed(flights.values[index].pick.endpoint, at: time)
     guard flights.values[index].chunkOffsets.count < settings.chunkOffsets,
-      let first = flights.values[index].firstTokenAt
+      let first = flights.values[index].firstTokenAt,
+      time - flights.values[index].notedAt >= EndpointPool.chunkSpacingMilliseconds
     else { return }
-    flights.values[index].chunkOffsets.append(Float(time - first))
+    // What is told is what is logged: a replay is to see the same.
+    flights.values[index].notedAt = time
+    flights.values[index].chunkOffsets.append(Float(((time - first) * 100).rounded() / 100))
+    router.tokens(flights.values[index].handle, at: time)
   }
 
   /// Ends a request; `nil` for a ticket that is not, or no longer, in flight.

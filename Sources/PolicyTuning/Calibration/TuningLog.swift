@@ -24,7 +24,8 @@ public struct TuningLog: Sendable {
 
   /// The log of one batch.
   public init(batch: RequestBatch, symbols: SymbolTable) {
-    replay = ReplayLog(rows: batch.rows, symbols: symbols)
+    replay = ReplayLog(
+      rows: batch.rows, symbols: symbols, chunkOffsets: batch.chunkOffsets)
     blocks = batch.blocks
     var endpoints: [Symbol] = []
     var endpointOfSymbol = [Int](repeating: -1, count: symbols.names.count)

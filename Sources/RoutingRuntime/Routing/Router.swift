@@ -276,6 +276,11 @@ public struct Router: Sendable {
     if counts == nil { pool.firstToken(handle, at: time) }
   }
 
+  /// More of a streamed answer came back, after its first token; unknown handles are ignored.
+  public mutating func tokens(_ handle: EndpointPool.Handle, at time: Double) {
+    if counts == nil { pool.tokens(handle, at: time) }
+  }
+
   /// A request ended: its last token came, or it was aborted or timed out.
   ///
   /// - Parameter outputTokens: Generated tokens; 0 when unknown.

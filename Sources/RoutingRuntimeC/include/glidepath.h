@@ -293,6 +293,12 @@ glidepath_code glidepath_pool_dispatched(
 glidepath_code glidepath_pool_first_token(glidepath_pool *pool, uint64_t request, double time_ms);
 
 /*
+ * Event: more of a streamed answer came back, after its first token. It shows when the engine's step
+ * ended; optional, and worth telling every 20 ms or so of an answer. Its thread.
+ */
+glidepath_code glidepath_pool_tokens(glidepath_pool *pool, uint64_t request, double time_ms);
+
+/*
  * Event: the request ended, was aborted or timed out. `output_tokens` is what it generated, 0 when
  * unknown. Each dispatched request must end once. Its thread.
  */

@@ -93,7 +93,13 @@ import Testing
     ).ticket
     clock.advance(100)
     picker.firstToken(ticket)
-    clock.advance(200)
+    clock.advance(12)
+    picker.tokens(ticket, count: 1)
+    clock.advance(13)
+    picker.tokens(ticket, count: 1)
+    clock.advance(19)
+    picker.tokens(ticket, count: 1)
+    clock.advance(156)
     picker.tokens(ticket, count: 1)
     picker.finished(
       ticket,
@@ -111,6 +117,7 @@ import Testing
     #expect(record.inputTokens == 130)
     #expect(record.cachedTokens == 65, "half of the prompt, in the estimate's unit")
     #expect(record.outputTokens == 11)
+    #expect(record.chunkOffsets == [25, 200], "20 ms apart at least")
     #expect(record.prefixBlocks == [1, 2])
   }
 

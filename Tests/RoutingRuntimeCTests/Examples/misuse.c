@@ -69,6 +69,8 @@ int main(int argc, char **argv) {
   EXPECT(GLIDEPATH_INVALID_ARGUMENT, glidepath_pool_predict(pool, 10, 0, NULL, 1, 0, &prediction));
   EXPECT(GLIDEPATH_NOT_FOUND, glidepath_pool_dispatched(pool, -1, 10, 0, 0, 0, &request));
   EXPECT(GLIDEPATH_NOT_FOUND, glidepath_pool_first_token(pool, 0, 0));
+  EXPECT(GLIDEPATH_NOT_FOUND, glidepath_pool_tokens(pool, 0, 0));
+  EXPECT(GLIDEPATH_INVALID_ARGUMENT, glidepath_pool_tokens(pool, 0, NAN));
   EXPECT(GLIDEPATH_NOT_FOUND, glidepath_pool_finished(pool, UINT64_MAX, 0, 0));
   EXPECT(GLIDEPATH_INVALID_ARGUMENT, glidepath_pool_finished(pool, 0, 0, NAN));
   int64_t count = -1;
