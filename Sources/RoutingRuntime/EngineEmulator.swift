@@ -58,7 +58,7 @@ public struct EngineEmulator: Sendable {
   public internal(set) var slowness = 1.0
   var slownessLogarithm = 0.0
   /// Log slowness within this is taken for noise; what lasts moves out of it.
-  private var deadZone: Double
+  var deadZone: Double
   /// Counts changes, so that a forecast can be kept until the next.
   var version: UInt64 = 0
   /// Records step lengths for calibration; `nil` in serving.
@@ -285,7 +285,7 @@ public struct EngineEmulator: Sendable {
     version &+= 1
   }
 
-  private mutating func completeStep() {
+  mutating func completeStep() {
     contextTokens += Double(decoding.count)
     stepCount += 1
     stepsSinceBoundary += 1
@@ -347,74 +347,8 @@ public struct EngineEmulator: Sendable {
     return nil
   }
 
-  /// Moves the step boundary nearest to `boundary` there.
-  private mutating func resynchronize(at boundary: Double, endedRequest: Bool = false) {
-    guard isBusy else { return }
-    let length = stepEnd - stepStart
-    if boundary - stepStart < 0.5 * length {
-      stepStart = boundary
-      if endedRequest {
-        current.decodingRequests = Double(decoding.count)
-        current.contextTokens = contextTokens
-        stepEnd = boundary + stepModel.milliseconds(current) * slowness
-      } else {
-        stepEnd = boundary + length
-      }
-    } else {
-      completeStep()
-      stepEnd = boundary
-    }
-  }
-
-  /// Compares the time since the last boundary with the steps predicted in it.
-  private mutating func observeBoundary(
-    _ boundary: Double, isClean: Bool, weight: Double = 1
-  ) {
-    let elapsed = boundary - lastBoundary
-    if isGapClean, isClean, stepsSinceBoundary > 0, elapsed > 0 {
-      trace?.record(elapsedMilliseconds: elapsed, predictedMilliseconds: predictedSinceBoundary)
-      // Calibration learns the steps themselves: nothing may stand between them and the gaps.
-      if trace == nil, stepsSinceBoundary <= Self.trackedSteps {
-        let surprise = (elapsed / predictedSinceBoundary - 1) / Self.surpriseScale
-        slownessLogarithm += weight * Self.trackingStep * min(max(surprise, -1), 1)
-        slownessLogarithm = min(max(slownessLogarithm, -1.5), 1.5)
-        let outside = max(0, abs(slownessLogarithm) - deadZone)
-        slowness = exp(slownessLogarithm < 0 ? -outside : outside)
-      }
-    }
-    trace?.clear()
-    lastBoundary = boundary
-    stepsSinceBoundary = 0
-    predictedSinceBoundary = 0
-    isGapClean = true
-  }
-
   /// After this long without a sign the emulator waits for the next one, ms.
   private static let longestSilence = 3_600_000.0
   /// What is left of a step that has outlasted its forecast, as a share of its time so far.
   static let overdueShare = 0.03
-  /// Over more steps than this, a boundary may belong to the step before or after.
-  private static let trackedSteps = 3.0
-  /// A gap moves ``slowness`` by at most this, on the log scale: it follows the median gap.
-  private static let trackingStep = 0.004
-  /// Chunks are many, and should not make ``slowness`` follow noise.
-  private static let chunkWeight = 0.2
-  /// What comes back within this share of a step after its start left with the step before.
-  private static let sameEndShare = 0.2
-  /// Relative surprise that moves it fully.
-  private static let surpriseScale = 0.1
-  /// The dead zone of an engine whose steps are well known.
-  private static let widestDeadZone = 0.2
-  /// Relative half-widths of the base step at which the dead zone begins to narrow, and is none.
-  private static let knownWidth = 0.015
-  private static let unknownWidth = 0.05
-
-  /// An engine whose steps are not well known believes what it sees; of others, it may be noise.
-  private static func deadZone(_ engine: EngineModel) -> Double {
-    guard let step = engine.stepCoefficients.first, let width = engine.stepHalfWidths.first,
-      step > 0
-    else { return widestDeadZone }
-    let share = (unknownWidth - Double(width) / step) / (unknownWidth - knownWidth)
-    return widestDeadZone * min(max(share, 0), 1)
-  }
 }

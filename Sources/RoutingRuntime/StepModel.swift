@@ -75,6 +75,7 @@ public struct StepModel: Sendable {
   /// The shortest step that the model may predict, ms: a forecast must make progress.
   static let shortestMilliseconds = 0.2
   private static let tableSize = 513
+  private static let typicalPrefillTokens = 2_048.0
 
   /// The decode part by batch size; beyond the table it goes on along its last slope.
   private let decodeTable: [Double]
@@ -87,6 +88,8 @@ public struct StepModel: Sendable {
   private let perDecodingTokens: Double
   /// Per prompt token over each of `StepFeature.prefillKnots`.
   private let knots: [6 of Double]
+  /// What a prompt token costs on average in a step of ``typicalPrefillTokens``, ms.
+  private(set) var millisecondsPerPromptToken = 0.0
 
   /// Compiles coefficients in ``StepFeature`` order.
   ///
@@ -113,6 +116,10 @@ public struct StepModel: Sendable {
     perDecodingTokens = coefficients[6]
     perOther = coefficients[7]
     knots = [6 of Double] { coefficients[18 + $0] }
+    var step = StepComposition()
+    let empty = milliseconds(step)
+    step.prefillTokens = Self.typicalPrefillTokens
+    millisecondsPerPromptToken = max(0, milliseconds(step) - empty) / Self.typicalPrefillTokens
   }
 
   /// The length of `step`, ms; at least ``shortestMilliseconds``.
@@ -131,6 +138,12 @@ public struct StepModel: Sendable {
       }
     }
     return max(length, Self.shortestMilliseconds)
+  }
+
+  /// What computing the last `newTokens` of a prompt adds to steps that run anyway, ms.
+  func prefillWork(newTokens: Double, promptTokens: Double) -> Double {
+    let context = max(0, promptTokens - newTokens / 2)
+    return newTokens * (millisecondsPerPromptToken + 1e-6 * perAttention * context)
   }
 
   /// The part that grows with the batch alone.

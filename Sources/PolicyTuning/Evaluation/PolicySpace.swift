@@ -102,7 +102,7 @@ public struct PolicySpace: Sendable, Hashable {
       Dimension("tpotWeight", 0...2, knee: 0.02),
       Dimension("quantileLevel", 0...0.99, choices: [0, 0.5, 0.9, 0.95]),
       Dimension("externality", 0...20, knee: 0.5),
-      Dimension("displacement", 0...100, knee: 2),
+      Dimension("recomputation", 0...200, knee: 2),
       // Above 1 there is no affinity.
       Dimension("affinityThreshold", 0.2...2),
       Dimension("affinityPenaltyMilliseconds", 0...20_000, knee: 20),

@@ -6,7 +6,6 @@ struct LaneExpectation: Sendable {
   var tpot = all(0)
   var emulatedTTFT = all(0)
   var emulatedTPOT = all(0)
-  var addedWork = all(0)
   var pending = all(0)
   var decoding = all(0)
 }
@@ -111,7 +110,6 @@ extension EndpointPool {
       found[group].tpot = batch.tpot(rows, working.span).deciding(level)
       found[group].emulatedTTFT = forecast.queue + forecast.prefill
       found[group].emulatedTPOT = forecast.decodeStep
-      found[group].addedWork = larger(all(0), forecast.prefill - forecast.decodeStep)
       found[group].pending = rows[.pending]
       found[group].decoding = rows[.decoding]
     }
@@ -122,7 +120,6 @@ extension EndpointPool {
       listed[index].forecast.tpot = found[group].tpot[lane]
       listed[index].forecast.emulatedTTFT = found[group].emulatedTTFT[lane]
       listed[index].forecast.emulatedTPOT = found[group].emulatedTPOT[lane]
-      listed[index].forecast.addedWork = found[group].addedWork[lane]
       listed[index].forecast.pending = found[group].pending[lane]
       listed[index].forecast.decoding = found[group].decoding[lane]
     }

@@ -29,8 +29,6 @@ struct EndpointForecast: Sendable {
   var emulatedTTFT = 0.0
   /// The emulated engine's decode step once the prompt is done, ms.
   var emulatedTPOT = 0.0
-  /// What the prompt adds to the steps that compute it, ms.
-  var addedWork = 0.0
   /// Requests there without a first token.
   var pending = 0.0
   /// Requests there past their first token.

@@ -33,7 +33,18 @@ extension EndpointPool {
     }
     result.emulatedTTFT = engine.queueMilliseconds + engine.prefillMilliseconds
     result.emulatedTPOT = engine.decodeStepMilliseconds
-    result.addedWork = EndpointLoad.prefillWork(engine)
     return result
+  }
+
+  /// What computing `newTokens` of a prompt adds to an endpoint's steps, and what a token costs
+  /// there on average, both in ms.
+  func prefillWork(
+    newTokens: Double, promptTokens: Double, on endpoint: Int
+  ) -> (work: Double, perToken: Double) {
+    (
+      endpoints[endpoint].engine.stepModel.prefillWork(
+        newTokens: newTokens, promptTokens: promptTokens),
+      endpoints[endpoint].engine.stepModel.millisecondsPerPromptToken
+    )
   }
 }

@@ -4,8 +4,9 @@ public import CoefficientFile
 ///
 /// The cost of an endpoint, in ms, is the expected TTFT plus
 /// `tpotWeight · TPOT · expected output tokens` plus `externality ·` the delay that the prompt adds
-/// to the requests already there, plus `displacement ·` what it drives out of the cache. The least
-/// cost wins, but for affinity, exploration and headroom as below.
+/// to the requests already there, plus what it drives out of the cache: `recomputation ·` the time
+/// that computing as much takes. The least cost wins, but for affinity, exploration and headroom as
+/// below.
 ///
 /// What is expected is a mix of the model's prediction and the emulated engine's own forecast. The
 /// prediction is closer on average. But some of its terms say what usually goes with a load, not
@@ -17,17 +18,19 @@ public struct PredictedCostParameters: Sendable, Hashable {
   public var quantileLevel: Double
   /// Weight of the time by which the prompt delays requests that are already there.
   public var externality: Double
-  /// Weight of the cache entries that a prompt not yet cached there would displace, ms per 1,000
-  /// tokens on an endpoint whose prefix index is full.
+  /// The same as ``recomputation`` at a fixed price, ms per 1,000 tokens, whatever the engine.
   public var displacement: Double
   /// Endpoints that match at least this share of the prompt are sticky; above 1 disables affinity.
   public var affinityThreshold: Double
   /// Affinity yields where it would cost more than this, ms.
   public var affinityPenaltyMilliseconds: Double
-  /// Share of the objective kept free: an endpoint qualifies when its prediction is at most
-  /// `objective · (1 − headroom)`.
+  /// Share of the objective kept free: only endpoints whose predictions are at most
+  /// `objective · (1 − headroom)` are chosen while there are any; 0 for no such filter.
+  ///
+  /// It crowds a pool near its limits onto the few endpoints that still seem to meet objectives, and
+  /// fewer requests meet theirs than without.
   public var headroom: Double
-  /// Share of requests sent to a random endpoint.
+  /// Share of requests sent to a random endpoint among those whose cost is near the least.
   public var exploration: Double
   /// Sheddable requests are refused where the least predicted TTFT exceeds this, ms; 0 for never.
   public var shedTTFTMilliseconds: Double
@@ -36,14 +39,20 @@ public struct PredictedCostParameters: Sendable, Hashable {
   /// How much of the cost comes from the emulated engine rather than from the prediction, 0…1;
   /// objectives and shedding go by the prediction alone.
   public var emulatorShare: Double
+  /// Weight of the cache entries that a prompt not yet cached there would displace where the prefix
+  /// index is full: times what computing as many tokens there takes.
+  ///
+  /// Above 1, for what is displaced is computed again beside others, who wait for it, and displaces
+  /// more.
+  public var recomputation: Double
 
   /// Untuned values that do well on most fleets.
   public init(
     tpotWeight: Double = 0.1, quantileLevel: Double = 0, externality: Double = 2,
-    displacement: Double = 30, affinityThreshold: Double = 2,
-    affinityPenaltyMilliseconds: Double = 0, headroom: Double = 0.1, exploration: Double = 0.01,
+    displacement: Double = 0, affinityThreshold: Double = 2,
+    affinityPenaltyMilliseconds: Double = 0, headroom: Double = 0, exploration: Double = 0.01,
     shedTTFTMilliseconds: Double = 0, transferMillisecondsPerToken: Double = 0.002,
-    emulatorShare: Double = 0.8
+    emulatorShare: Double = 0.8, recomputation: Double = 8
   ) {
     self.tpotWeight = tpotWeight
     self.quantileLevel = quantileLevel
@@ -56,6 +65,7 @@ public struct PredictedCostParameters: Sendable, Hashable {
     self.shedTTFTMilliseconds = shedTTFTMilliseconds
     self.transferMillisecondsPerToken = transferMillisecondsPerToken
     self.emulatorShare = emulatorShare
+    self.recomputation = recomputation
   }
 
   /// The parameters in order of their numbers in the coefficient file, with their valid ranges.
@@ -68,6 +78,7 @@ public struct PredictedCostParameters: Sendable, Hashable {
     Parameter("headroom", 0...0.9), Parameter("exploration", 0...1),
     Parameter("shedTTFTMilliseconds", 0...1_000_000),
     Parameter("transferMillisecondsPerToken", 0...10), Parameter("emulatorShare", 0...1),
+    Parameter("recomputation", 0...1_000),
   ]
 
   /// One parameter's name and valid range.
@@ -88,7 +99,7 @@ public struct PredictedCostParameters: Sendable, Hashable {
     [
       tpotWeight, quantileLevel, externality, displacement, affinityThreshold,
       affinityPenaltyMilliseconds, headroom, exploration, shedTTFTMilliseconds,
-      transferMillisecondsPerToken, emulatorShare,
+      transferMillisecondsPerToken, emulatorShare, recomputation,
     ]
   }
 
@@ -111,11 +122,15 @@ public struct PredictedCostParameters: Sendable, Hashable {
     shedTTFTMilliseconds = all[8]
     transferMillisecondsPerToken = all[9]
     emulatorShare = all[10]
+    recomputation = all[11]
   }
 
   /// From a coefficient file's policy section; unknown numbers are ignored.
+  ///
+  /// Sections from before ``recomputation`` were tuned without it.
   public init(_ section: [PolicyParameter]) {
     var all = Self().values
+    if !section.isEmpty { all[all.count - 1] = 0 }
     for parameter in section where all.indices.contains(Int(parameter.identifier)) {
       all[Int(parameter.identifier)] = parameter.value
     }

@@ -24,30 +24,50 @@ extension Router {
   ) -> Pick {
     forecastCandidates(request, level: parameters.quantileLevel, at: time)
     if isShed(parameters, request) { return Pick(endpoint: -1, reason: .shed, propensity: 1) }
-    let count = Double(candidates.count)
-    if parameters.exploration > 0, random.uniform() < parameters.exploration {
-      let chosen = random.index(below: candidates.count)
-      return only(chosen, reason: .exploration, propensity: parameters.exploration / count)
-    }
     let isLimited = keepHeadroom(parameters, request)
     let output = expectedOutput(request)
     score(parameters, request, output: output)
+    let near = nearLeast()
+    let isExploring = parameters.exploration > 0 && random.uniform() < parameters.exploration
+    let explored = isExploring ? candidate(near, at: random.index(below: near.count)) : nil
     let isSticky =
       parameters.affinityThreshold <= 1
       && keepAffinity(
         threshold: parameters.affinityThreshold,
         penaltyMilliseconds: parameters.affinityPenaltyMilliseconds)
-    var pick = best(
+    let greedy = best(
       reason: isSticky ? .prefixAffinity : isLimited ? .bestScore : .leastViolation)
-    pick.propensity =
-      pick.propensity * (1 - parameters.exploration) + parameters.exploration / count
+    return chosen(greedy, explored, near, share: parameters.exploration)
+  }
+
+  /// The explored candidate, or else the greedy pick, with the chance that it had of being chosen
+  /// either way.
+  private func chosen(
+    _ greedy: Pick, _ explored: Candidate?, _ near: (least: Double, count: Int), share: Double
+  ) -> Pick {
+    let least = candidates.first { $0.endpoint == greedy.endpoint }
+    guard near.count > 0, let least, least.score == least.score else { return greedy }
+    let choice = explored ?? least
+    // Endpoints of the same cost are as likely.
+    let isLeast = candidates.contains {
+      $0.endpoint == choice.endpoint && $0.score == least.score
+    }
+    var pick = greedy
+    pick.propensity = isLeast ? (1 - share) * greedy.propensity : 0
+    if choice.score >= near.least { pick.propensity += share / Double(near.count) }
+    guard explored != nil else { return pick }
+    pick.endpoint = choice.endpoint
+    pick.matchedPrefixTokens = choice.matchedTokens
+    if greedy.reason != .onlyCandidate { pick.reason = .exploration }
     return pick
   }
 
   /// Scores every candidate by what sending the request there costs, ms.
   ///
   /// Its prompt lengthens the steps of everybody there: those that wait lose the time it adds, and
-  /// those that decode lose it at the weight of decoding.
+  /// those that decode lose it at the weight of decoding. That is the prompt's own work, not the
+  /// length of the steps which it shares with others: by those, a cached prompt would seem to delay a
+  /// busy endpoint as much as one that is computed whole, and sessions leave their caches.
   private mutating func score(
     _ parameters: PredictedCostParameters, _ request: RoutingRequest, output: Double
   ) {
@@ -65,15 +85,41 @@ extension Router {
       let own = ttft + parameters.tpotWeight * tpot * max(output - 1, 0)
       let others =
         scored[index].forecast.pending + parameters.tpotWeight * scored[index].forecast.decoding
-      let newTokens = max(promptTokens - scored[index].matchedTokens, 0)
+      let newTokens = max(promptTokens - scored[index].matchedTokens, 1)
+      let endpoint = scored[index].endpoint
+      let (work, perToken) = pool.prefillWork(
+        newTokens: newTokens, promptTokens: promptTokens, on: endpoint)
+      let price = 0.001 * parameters.displacement + parameters.recomputation * perToken
       let cost =
-        own + parameters.externality * scored[index].forecast.addedWork * others
-        + parameters.displacement * newTokens * 0.001
-        * prefixes.fill(endpoint: scored[index].endpoint)
+        own + parameters.externality * work * others
+        + newTokens * price * prefixes.fill(endpoint: endpoint)
       scored[index].score = -cost
     }
     swap(&list, &candidates)
   }
+
+  /// The candidates that exploration may choose: those whose cost is near the least.
+  ///
+  /// A prompt that is sent far from its cached prefix costs many others theirs.
+  private func nearLeast() -> (least: Double, count: Int) {
+    let best = candidates.reduce(-.infinity) { max($0, $1.score) }
+    let least = best - Self.nearShare * abs(best) - Self.nearMilliseconds
+    return (least, candidates.count { $0.score >= least })
+  }
+
+  /// The one of the `near` candidates that has so many of them before it.
+  private func candidate(_ near: (least: Double, count: Int), at rank: Int) -> Candidate? {
+    var left = rank
+    for candidate in candidates where candidate.score >= near.least {
+      if left == 0 { return candidate }
+      left -= 1
+    }
+    return nil
+  }
+
+  /// How much more than the least cost is near it: this share, and this many ms.
+  private static let nearShare = 0.5
+  private static let nearMilliseconds = 1.0
 
   private func isShed(
     _ parameters: PredictedCostParameters, _ request: RoutingRequest
@@ -82,7 +128,8 @@ extension Router {
     return candidates.allSatisfy { $0.forecast.ttft > parameters.shedTTFTMilliseconds }
   }
 
-  /// Keeps the candidates that promise to meet the request's objectives, if there are any.
+  /// Keeps the candidates that promise to meet the request's objectives, if there are any, and if
+  /// ``PredictedCostParameters/headroom`` is not 0.
   ///
   /// - Returns: Whether the objectives, if any, can be met.
   private mutating func keepHeadroom(
@@ -99,6 +146,7 @@ extension Router {
     }
     var kept = 0
     guard candidates.contains(where: meets) else { return false }
+    guard parameters.headroom > 0 else { return true }
     for index in candidates.indices where meets(candidates[index]) {
       candidates[kept] = candidates[index]
       kept += 1

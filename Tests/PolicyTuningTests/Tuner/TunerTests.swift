@@ -106,7 +106,7 @@ import Testing
     arguments: zip(
       PolicySpace.Family.allCases,
       [
-        [0.1, 0, 2, 30, 2, 0, 0.8, 0.1], [2, 2, 3, 0, 0, 0, 4_194_304], [0.8, 18_000, 15_928],
+        [0.1, 0, 2, 8, 2, 0, 0.8, 0], [2, 2, 3, 0, 0, 0, 4_194_304], [0.8, 18_000, 15_928],
       ]))
   func everySpaceBeginsAtThePublishedValues(
     family: PolicySpace.Family, published: [Double]

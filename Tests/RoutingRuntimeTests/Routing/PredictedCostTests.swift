@@ -56,7 +56,11 @@ import Testing
   }
 
   @Test func objectivesLimitTheChoice() {
-    var fixture = RouterFixture(greedy { $0.externality = 0 }, endpoints: 2)
+    var fixture = RouterFixture(
+      greedy {
+        $0.externality = 0
+        $0.headroom = 0.1
+      }, endpoints: 2)
     fixture.load(0, requests: 4, promptTokens: 1_000)
     var request = RoutingRequest(promptTokens: 100)
     request.ttftObjectiveMilliseconds = 60
@@ -76,20 +80,56 @@ import Testing
     #expect(fixture.pick(request).endpoint == -1)
   }
 
-  @Test func explorationHasItsShareAndPropensitiesSumToOne() {
-    var fixture = RouterFixture(greedy { $0.exploration = 0.2 }, endpoints: 4)
-    for endpoint in 1..<4 { fixture.load(endpoint, requests: 3, promptTokens: 2_000) }
+  /// Endpoint 0 is the best, 1 and 2 are nearly as good, and 3 is far worse.
+  @Test func explorationKeepsItsShareAmongEndpointsNearTheBest() {
+    var fixture = RouterFixture(
+      greedy {
+        $0.exploration = 0.2
+        $0.externality = 0
+      }, endpoints: 4)
+    for endpoint in 1..<3 { fixture.load(endpoint, requests: 1, promptTokens: 10) }
+    fixture.load(3, requests: 9, promptTokens: 4_000)
+    let request = RoutingRequest(promptTokens: 8_000)
     var counts = [0, 0, 0, 0]
     var propensities = [0.0, 0, 0, 0]
     for _ in 0..<4_000 {
-      let pick = fixture.pick()
+      let pick = fixture.pick(request)
       counts[pick.endpoint] += 1
-      if pick.reason != .exploration { propensities[pick.endpoint] = pick.propensity }
+      // However it came to be chosen, the chance is the same.
+      if propensities[pick.endpoint] == 0 { propensities[pick.endpoint] = pick.propensity }
+      #expect(pick.propensity == propensities[pick.endpoint])
     }
-    #expect(abs(propensities[0] - 0.85) < 1e-12)
-    // Four standard deviations of 4,000 draws at 0.05 and at 0.85.
-    for endpoint in 1..<4 { #expect(abs(counts[endpoint] - 200) < 56) }
-    #expect(abs(counts[0] - 3_400) < 91)
+    #expect(abs(propensities[0] - (0.8 + 0.2 / 3)) < 1e-12)
+    #expect(abs(propensities.reduce(0, +) - 1) < 1e-12)
+    // Four standard deviations of 4,000 draws at 1/15.
+    for endpoint in 1..<3 { #expect(abs(counts[endpoint] - 267) < 64) }
+    #expect(counts[3] == 0)
+  }
+
+  /// What a prompt would drive out of a full cache is worth a queue; out of an empty one, nothing.
+  @Test func aFullCacheIsKept() {
+    let request = RoutingRequest(promptTokens: 1_930, prefixBlocks: (1...30).map { UInt64($0) })
+    func pick(_ recomputation: Double, prefixCapacity: Int) -> Int {
+      var fixture = RouterFixture(
+        greedy { $0.recomputation = recomputation }, endpoints: 2, prefixCapacity: prefixCapacity)
+      for endpoint in 0..<2 {
+        fixture.cache((0..<32).map { UInt64(1_000 * (endpoint + 1) + $0) }, on: endpoint)
+      }
+      fixture.cache(request.prefixBlocks, on: 0)
+      fixture.load(0, requests: 10, promptTokens: 2_000)
+      return fixture.pick(request).endpoint
+    }
+    #expect(pick(0, prefixCapacity: 32) == 1)
+    #expect(pick(500, prefixCapacity: 32) == 0)
+    #expect(pick(500, prefixCapacity: 100_000) == 1)
+  }
+
+  @Test func aPolicyFromBeforeRecomputationStaysWhatItWas() {
+    let older = PredictedCostParameters(displacement: 30).section.dropLast()
+    let parameters = PredictedCostParameters(Array(older))
+    #expect(parameters.recomputation == 0)
+    #expect(parameters.displacement == 30)
+    #expect(PredictedCostParameters([]) == PredictedCostParameters())
   }
 
   @Test func parametersSurviveTheCoefficientFile() throws {

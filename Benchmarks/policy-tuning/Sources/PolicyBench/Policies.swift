@@ -50,7 +50,7 @@ enum RankedPolicies {
     glidepath("glidepath") { _ in },
     glidepath("glidepath, alone") {
       $0.externality = 0
-      $0.displacement = 0
+      $0.recomputation = 0
     },
     glidepath("glidepath, by prediction") { $0.emulatorShare = 0 },
     glidepath("glidepath, decode 1") { $0.tpotWeight = 1 },
