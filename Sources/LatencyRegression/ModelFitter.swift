@@ -166,21 +166,25 @@ public struct ModelFitter: Sendable {
   private func fitTargets(
     _ table: FeatureTable, _ range: Range<Int>, _ report: inout FitReport
   ) throws(FitError) -> (ttft: TargetModel, tpot: TargetModel) {
-    let targets: [TargetFitter.Target] = [.ttft, .tpot]
-    // Side by side: where one waits for a small system's solution, the other has rows to sum.
-    let outcomes = RowBlocks(rowCount: targets.count, blockRows: 1)
-      .map(threads: configuration.threads) { block -> Result<TargetFitter.Fitted, FitError> in
-        let target = targets[block.lowerBound]
-        do throws(SolverError) {
-          return .success(
-            try TargetFitter(target: target, table: table, threads: configuration.threads)
-              .fit(range))
-        } catch {
-          return .failure(.solver(target: target.rawValue, error))
-        }
+    let threads = configuration.threads
+    @Sendable func fitted(
+      _ target: TargetFitter.Target
+    ) -> Result<TargetFitter.Fitted, FitError> {
+      do throws(SolverError) {
+        return .success(
+          try TargetFitter(target: target, table: table, threads: threads).fit(range))
+      } catch {
+        return .failure(.solver(target: target.rawValue, error))
       }
+    }
+    // Where one waits for a small system's solution, the other has rows to sum.
+    let (ttft, tpot) = SideBySide.run(threads: threads) {
+      fitted(.ttft)
+    } _: {
+      fitted(.tpot)
+    }
     var models: [TargetModel] = []
-    for (target, outcome) in zip(targets, outcomes) {
+    for (target, outcome) in [(TargetFitter.Target.ttft, ttft), (.tpot, tpot)] {
       let fitted = try outcome.get()
       report.methods.append(fitted.method.rawValue)
       report.conditionNumbers.append(fitted.conditionNumber)

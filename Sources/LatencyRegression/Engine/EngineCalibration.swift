@@ -89,12 +89,21 @@ struct EngineCalibration {
     }
     let guessed = EngineLimits(tokenBudget: budget, usesAnswers: false)
     trials.append(trial(guessed, start))
-    best = try self.best(trials, beside: best, on: trialRange)
+    let (leader, followers) = (best, trials)
     let sample = newest(range, configuration.sampleRows)
-    var final = best.continued(best.limits, rounds: configuration.rounds)
-    if best.limits.usesAnswers {
-      final.answers = self.answers(sample).equations(tokenBudget: budget)
+    let (outcome, sampleAnswers) = SideBySide.run(threads: threads) {
+      () -> Swift.Result<CalibrationTrial, LinearAlgebraError> in
+      do throws(LinearAlgebraError) {
+        return .success(try self.best(followers, beside: leader, on: trialRange))
+      } catch {
+        return .failure(error)
+      }
+    } _: {
+      self.answers(sample).equations(tokenBudget: budget)
     }
+    best = try outcome.get()
+    var final = best.continued(best.limits, rounds: configuration.rounds)
+    if best.limits.usesAnswers { final.answers = sampleAnswers }
     while !final.isDone { try advance(&final, on: sample, threads: threads) }
     return Result(
       engines: final.best, classes: classes,
