@@ -107,6 +107,7 @@ struct CompiledTarget: Sendable {
   /// The heads before live correction.
   ///
   /// - Complexity: O(terms), no allocation.
+  @inline(always)
   func heads(_ row: [Double], from start: Int, group: Int) -> SIMD8<Double> {
     var lower = intercepts.lower
     var upper = intercepts.upper

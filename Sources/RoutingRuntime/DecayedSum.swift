@@ -11,6 +11,18 @@ struct DecayedSum: Sendable {
     self.time = max(time, self.time)
   }
 
+  /// Adds `amount` at `time`, when the share `kept` of the past counts.
+  mutating func add(_ amount: Double, at time: Double, keeping kept: Double) {
+    value = value * kept + amount
+    self.time = max(time, self.time)
+  }
+
+  /// The share of the past that counts at `time`.
+  func kept(at time: Double, halfLife: Double) -> Double {
+    let elapsed = time - self.time
+    return elapsed > 0 ? exp2(-elapsed / halfLife) : 1
+  }
+
   /// The sum as of `time`.
   func decayed(to time: Double, halfLife: Double) -> Double {
     let elapsed = time - self.time

@@ -122,7 +122,7 @@ public struct EndpointLoad: Sendable {
   /// The engine will be advanced to `arrival`: where it ran there ahead already, that is taken over.
   private mutating func catchUp(to arrival: Double) {
     if isAheadCurrent, aheadTime + engine.uplinkMilliseconds <= arrival, engine.trace == nil {
-      swap(&engine, &ahead)
+      engine.takeOver(&ahead)
     }
     isAheadCurrent = false
   }
@@ -158,8 +158,9 @@ public struct EndpointLoad: Sendable {
     if outputTokens > 0 { recentOutput.observe(outputTokens) }
     if outputTokens > 8, tpotMilliseconds > 0 {
       recentTPOT.observe(tpotMilliseconds)
-      latestTPOTSum.add(tpotMilliseconds, at: time, halfLife: Self.latestHalfLife)
-      latestTPOTCount.add(1, at: time, halfLife: Self.latestHalfLife)
+      let kept = latestTPOTCount.kept(at: time, halfLife: Self.latestHalfLife)
+      latestTPOTSum.add(tpotMilliseconds, at: time, keeping: kept)
+      latestTPOTCount.add(1, at: time, keeping: kept)
       latestEpoch = .nan
     }
   }
@@ -282,8 +283,9 @@ public struct EndpointLoad: Sendable {
   /// The TPOT of the latest answers that ended here; without any, the decode step.
   @inline(always)
   private func latestTPOT(_ forecast: EngineForecast, at time: Double) -> Double {
-    let sum = latestTPOTSum.decayed(to: time, halfLife: Self.latestHalfLife)
-    let count = latestTPOTCount.decayed(to: time, halfLife: Self.latestHalfLife)
+    // Both always change at the same time.
+    let kept = latestTPOTCount.kept(at: time, halfLife: Self.latestHalfLife)
+    let (sum, count) = (latestTPOTSum.value * kept, latestTPOTCount.value * kept)
     return (sum + Self.latestPrior * forecast.decodeStepMilliseconds) / (count + Self.latestPrior)
   }
 

@@ -50,6 +50,8 @@ public struct EndpointPool: Sendable {
   private(set) var totals = PoolTotals()
   private var work = DecayedSum()
   private var fastWork = DecayedSum()
+  /// The rates of both, and the time for which they were computed last; no number once they changed.
+  private var rates = (time: Double.nan, work: 0.0, fastWork: 0.0)
   private var recentExcess = RecentMean(initial: 0, gain: 0.1)
   /// What it predicts with; `nil` while it only follows the load.
   public private(set) var predictor: Predictor?
@@ -150,6 +152,8 @@ public struct EndpointPool: Sendable {
       }
     }
     asked.endpoint = -1
+    // Other sums are read by the new model.
+    for index in endpoints.indices { endpoints[index].sumsEpoch = .nan }
     for index in slots.indices { slots[index].predicted = nil }
     columns.markAllStale()
   }
@@ -189,6 +193,7 @@ public struct EndpointPool: Sendable {
     observeOthers(endpoint)
     work.add(amount, at: time, halfLife: EndpointLoad.mediumHalfLife)
     fastWork.add(amount, at: time, halfLife: EndpointLoad.fastHalfLife)
+    rates.time = .nan
     totals.pendingRequests += 1
     let index = Int(slot)
     slots[index].generation &+= 1
@@ -223,7 +228,7 @@ public struct EndpointPool: Sendable {
       ttftCorrection.observe(
         raw: slots[index].raw.ttft, corrected: predicted, actual: taken, endpoint: endpoint,
         regime: slots[index].raw.regime, at: time)
-      columns.markCorrected(endpoint)
+      columns.markTTFTCorrected(endpoint)
     }
   }
 
@@ -260,7 +265,7 @@ public struct EndpointPool: Sendable {
       tpotCorrection.observe(
         raw: slots[index].raw.tpot, corrected: predicted, actual: tpot, endpoint: endpoint,
         regime: slots[index].raw.regime, at: time)
-      columns.markCorrected(endpoint)
+      columns.markTPOTCorrected(endpoint)
     }
     slots[index].endpoint = -1
     freeSlots.append(handle.slot)
@@ -330,9 +335,9 @@ public struct EndpointPool: Sendable {
     into row: inout [Double], from start: Int
   ) -> EngineForecast {
     let forecast = endpoints[endpoint].forecast(request, at: time)
+    let pool = totals(at: time, needs: needs)
     endpoints[endpoint].features(
-      request, forecast: forecast, pool: totals(at: time, needs: needs), at: time, needs: needs,
-      into: &row, from: start)
+      request, forecast: forecast, pool: pool, at: time, needs: needs, into: &row, from: start)
     return forecast
   }
 
@@ -340,17 +345,21 @@ public struct EndpointPool: Sendable {
   ///
   /// - Parameter needs: Rates that it does not ask for stay 0.
   @inline(always)
-  func totals(at time: Double, needs: LaneNeeds) -> PoolTotals {
+  mutating func totals(at time: Double, needs: LaneNeeds) -> PoolTotals {
+    if needs.contains(.poolWork) || needs.contains(.poolFastWork), rates.time != time {
+      rates = (
+        time, work.rate(at: time, halfLife: EndpointLoad.mediumHalfLife),
+        fastWork.rate(at: time, halfLife: EndpointLoad.fastHalfLife)
+      )
+    }
     var pool = totals
     pool.recentExcess = recentExcess.value
     pool.endpointCount = Double(max(endpoints.count, 1))
     if needs.contains(.poolWork) {
-      pool.arrivalWork =
-        work.rate(at: time, halfLife: EndpointLoad.mediumHalfLife) / pool.endpointCount
+      pool.arrivalWork = rates.work / pool.endpointCount
     }
     if needs.contains(.poolFastWork) {
-      pool.arrivalWorkFast =
-        fastWork.rate(at: time, halfLife: EndpointLoad.fastHalfLife) / pool.endpointCount
+      pool.arrivalWorkFast = rates.fastWork / pool.endpointCount
     }
     return pool
   }

@@ -12,7 +12,7 @@ extension EngineEmulator {
       if endedRequest {
         current.decodingRequests = Double(decoding.count)
         current.contextTokens = contextTokens
-        stepEnd = boundary + stepModel.milliseconds(current) * slowness
+        stepEnd = boundary + stepModel.length(of: current) * slowness
       } else {
         stepEnd = boundary + length
       }

@@ -9,6 +9,22 @@ extension EngineEmulator {
     queue.overwrite(from: other.queue.span.extracting(last: waiting))
     queueHead = 0
     decoding.overwrite(from: other.decoding.span)
+    assumeState(of: other)
+  }
+
+  /// Stands where `other` stands and takes its buffers; `other` is left without meaning.
+  ///
+  /// - Precondition: both run the same engine.
+  @inline(always)
+  mutating func takeOver(_ other: inout EngineEmulator) {
+    swap(&queue, &other.queue)
+    queueHead = other.queueHead
+    swap(&decoding, &other.decoding)
+    assumeState(of: other)
+  }
+
+  @inline(always)
+  private mutating func assumeState(of other: borrowing EngineEmulator) {
     contextTokens = other.contextTokens
     stepCount = other.stepCount
     isBusy = other.isBusy

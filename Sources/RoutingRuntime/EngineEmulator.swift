@@ -280,7 +280,7 @@ public struct EngineEmulator: Sendable {
       index += 1
     }
     stepStart = stepEnd
-    stepEnd = stepStart + stepModel.milliseconds(current) * slowness
+    stepEnd = stepStart + stepModel.length(of: current) * slowness
     isBusy = true
     version &+= 1
   }
@@ -338,8 +338,10 @@ public struct EngineEmulator: Sendable {
     }
   }
 
+  @inline(always)
   private func queuePosition(of request: Int32) -> Int? {
     var index = queueHead
+    let queue = queue.span
     while index < queue.count {
       if queue[index].request == request, queue[index].remainingTokens > 0 { return index }
       index += 1

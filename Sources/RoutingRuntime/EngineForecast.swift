@@ -183,14 +183,14 @@ public struct EngineForecaster: Sendable {
         // No slot is free: decode until a request ends.
         let steps = max(1, nextEnding() - forecast.steps)
         step.contextTokens += batch * (steps - 1) / 2
-        let length = engine.stepModel.milliseconds(step) * engine.slowness * steps
+        let length = engine.stepModel.length(of: step) * engine.slowness * steps
         forecast.start += length
         forecast.slotMilliseconds += length
         forecast.steps += steps
         addFeatures(step, steps: steps)
         context += batch * steps
       } else {
-        forecast.start += engine.stepModel.milliseconds(step) * engine.slowness
+        forecast.start += engine.stepModel.length(of: step) * engine.slowness
         forecast.steps += 1
         addFeatures(step, steps: 1)
         context += batch + filled.finishedTokens
@@ -283,7 +283,7 @@ public struct EngineForecaster: Sendable {
       step.prefillTokens += taken
       step.attention += taken * (promptTokens - left + taken / 2) * 1e-6
       left -= taken
-      total += engine.stepModel.milliseconds(step) * engine.slowness
+      total += engine.stepModel.length(of: step) * engine.slowness
       result.steps += 1
       addFeatures(step, steps: 1)
       context += batch + finishedTokens
@@ -304,7 +304,7 @@ public struct EngineForecaster: Sendable {
     decode.decodingRequests = result.decodingAfter
     decode.contextTokens = result.contextAfter
     decode.otherDecodingRequests = engine.otherDecodingRequests
-    result.decodeStepMilliseconds = engine.stepModel.milliseconds(decode) * engine.slowness
+    result.decodeStepMilliseconds = engine.stepModel.length(of: decode) * engine.slowness
   }
 
   // MARK: - Buffers

@@ -41,10 +41,12 @@ struct LiveCorrection: Sendable {
   private static let regimeCount = 3
 
   /// The factor of `endpoint` at `time`: 1 for none.
+  @inline(always)
   func factor(_ endpoint: Int, at time: Double) -> Double {
     applied(endpoint, at: time)
   }
 
+  @inline(always)
   private func logarithm(_ endpoint: Int, at time: Double) -> Double {
     let state = factors[endpoint]
     guard state.logarithm != 0 else { return 0 }
@@ -53,6 +55,7 @@ struct LiveCorrection: Sendable {
   }
 
   /// What is applied of a factor: nothing within the dead zone, where residuals are load and chance.
+  @inline(always)
   private func applied(_ endpoint: Int, at time: Double) -> Double {
     let logarithm = logarithm(endpoint, at: time)
     if logarithm > Self.deadZone { return exp(logarithm - Self.deadZone) }
@@ -61,6 +64,7 @@ struct LiveCorrection: Sendable {
   }
 
   /// `heads` times the endpoint's factor and the levels' offsets.
+  @inline(always)
   func corrected(
     _ heads: SIMD8<Double>, endpoint: Int, regime: Int, at time: Double
   ) -> SIMD8<Double> {
@@ -78,6 +82,7 @@ struct LiveCorrection: Sendable {
   var supportsLanes: Bool { model.halfLifeMilliseconds >= EndpointLoad.latestHalfLife }
 
   /// The logarithm of an endpoint's factor as it would be at `epoch`, had it faded backwards.
+  @inline(always)
   func scaledLogarithm(_ endpoint: Int, epoch: Double) -> Double {
     let state = factors[endpoint]
     guard state.logarithm != 0 else { return 0 }

@@ -194,6 +194,7 @@ public final class Predictor: Sendable {
   }
 
   /// Whether a feature used by the model lies outside its training range by over a tenth.
+  @inline(always)
   func isExtrapolating(_ row: [Double], from start: Int) -> Bool {
     let supported = supportedRanges
     let ranges = supported.span

@@ -125,7 +125,11 @@ public struct StepModel: Sendable {
   /// The length of `step`, ms; at least ``shortestMilliseconds``.
   ///
   /// - Complexity: O(1), no allocation.
-  public func milliseconds(_ step: StepComposition) -> Double {
+  public func milliseconds(_ step: StepComposition) -> Double { length(of: step) }
+
+  /// The same in place: a call would copy the model.
+  @inline(always)
+  func length(of step: StepComposition) -> Double {
     var length = decode(step.decodingRequests)
     length += perContext * step.contextTokens + perOther * step.otherDecodingRequests
     let tokens = step.prefillTokens
@@ -147,17 +151,23 @@ public struct StepModel: Sendable {
   }
 
   /// The part that grows with the batch alone.
+  @inline(always)
   func decode(_ batch: Double) -> Double {
     let table = decodeTable.span
-    let last = Self.tableSize - 1
-    guard batch < Double(last) else {
-      return table[last] + (table[last] - table[last - 1]) * (batch - Double(last))
-    }
     // Below 512, so that 32 bits hold it.
-    let lower = Int(Int32(max(batch, 0)))
+    guard batch >= 0, batch < Double(Self.tableSize - 1) else { return decodeOutside(batch) }
+    let lower = Int(Int32(truncatingIfNeeded: Int(batch)))
     let share = batch - Double(lower)
     guard share > 0 else { return table[lower] }
     return table[lower] + share * (table[lower + 1] - table[lower])
+  }
+
+  /// The same beyond the table.
+  private func decodeOutside(_ batch: Double) -> Double {
+    let last = Self.tableSize - 1
+    guard !(batch < 0) else { return decodeTable[0] }
+    return decodeTable[last]
+      + (decodeTable[last] - decodeTable[last - 1]) * (batch - Double(last))
   }
 
   // MARK: - Coefficients, for a batch of engines

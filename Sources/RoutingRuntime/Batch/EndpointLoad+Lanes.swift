@@ -6,15 +6,17 @@ extension EndpointLoad {
   /// - Parameters:
   ///   - rows: Of the endpoint's group.
   ///   - lane: The endpoint's place in it.
-  ///   - epoch: The time to which fading sums are scaled.
+  ///   - needs: Of the fading sums, those that are written.
+  ///   - epoch: The time to which they are scaled.
   mutating func write(
-    into rows: inout MutableSpan<Lanes>, _ lane: Int, epoch: Double, at time: Double
+    into rows: inout MutableSpan<Lanes>, _ lane: Int, needs: LaneNeeds, epoch: Double,
+    at time: Double
   ) {
     lookAhead(at: time)
     ahead.writeStep(into: &rows, lane, before: forecaster.cached, at: time)
     ahead.writeQueue(into: &rows, lane, forecaster.cached)
     if sumsEpoch != epoch {
-      writeSums(into: &rows, lane, epoch: epoch)
+      writeSums(into: &rows, lane, needs: needs, epoch: epoch)
       sumsEpoch = epoch
     }
     if latestEpoch != epoch {
@@ -40,14 +42,16 @@ extension EndpointLoad {
   }
 
   @inline(always)
-  private func writeSums(into rows: inout MutableSpan<Lanes>, _ lane: Int, epoch: Double) {
-    func scaled(_ sum: DecayedSum, _ halfLife: Double) -> Double {
-      sum.value * growth(sum, halfLife, since: epoch)
+  private func writeSums(
+    into rows: inout MutableSpan<Lanes>, _ lane: Int, needs: LaneNeeds, epoch: Double
+  ) {
+    func scaled(_ sum: DecayedSum, _ need: LaneNeeds, _ halfLife: Double) -> Double {
+      needs.contains(need) ? sum.value * growth(sum, halfLife, since: epoch) : 0
     }
-    rows.set(.fastWork, scaled(fastWork, Self.fastHalfLife), lane)
-    rows.set(.work, scaled(work, Self.halfLife), lane)
-    rows.set(.slowWork, scaled(slowWork, Self.slowHalfLife), lane)
-    rows.set(.mediumWork, scaled(mediumWork, Self.mediumHalfLife), lane)
+    rows.set(.fastWork, scaled(fastWork, .fastWork, Self.fastHalfLife), lane)
+    rows.set(.work, scaled(work, .work, Self.halfLife), lane)
+    rows.set(.slowWork, scaled(slowWork, .slowWork, Self.slowHalfLife), lane)
+    rows.set(.mediumWork, scaled(mediumWork, .mediumWork, Self.mediumHalfLife), lane)
   }
 
   @inline(always)

@@ -106,8 +106,13 @@ extension EndpointPool {
       let rows = sheet.span.extracting(first..<first + LaneColumn.count)
       let forecast = batch.load(rows, matched: found[group].matched, &working)
       found[group].matched = all(0)
-      found[group].ttft = batch.ttft(rows, working.span).deciding(level)
-      found[group].tpot = batch.tpot(rows, working.span).deciding(level)
+      if need == .mean {
+        found[group].ttft = batch.meanTTFT(rows, working.span)
+        found[group].tpot = batch.meanTPOT(rows, working.span)
+      } else {
+        found[group].ttft = batch.ttft(rows, working.span).deciding(level)
+        found[group].tpot = batch.tpot(rows, working.span).deciding(level)
+      }
       found[group].emulatedTTFT = forecast.queue + forecast.prefill
       found[group].emulatedTPOT = forecast.decodeStep
       found[group].pending = rows[.pending]
@@ -176,13 +181,16 @@ extension EndpointPool {
         rows.set(.tpotScale, predictor.tpot.groupScales?[groups[endpoint]] ?? 1, lane)
       }
       if isIn(state.stale) {
-        endpoints[endpoint].write(into: &rows, lane, epoch: epoch, at: time)
+        endpoints[endpoint].write(
+          into: &rows, lane, needs: predictor.lanes.needs, epoch: epoch, at: time)
       } else if isIn(expired) {
         endpoints[endpoint].writeEngine(into: &rows, lane, at: time)
       }
       if isIn(state.scraped) { endpoints[endpoint].writeSnapshot(into: &rows, lane) }
-      if isIn(state.corrected) {
+      if isIn(state.ttftCorrected) {
         rows.set(.ttftLogarithm, ttftCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
+      }
+      if isIn(state.tpotCorrected) {
         rows.set(.tpotLogarithm, tpotCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
       }
       left &= left - 1

@@ -73,6 +73,38 @@ struct LaneBatch {
     return heads
   }
 
+  /// The mean of ``ttft(_:_:)`` alone.
+  @inline(always)
+  func meanTTFT(_ rows: LaneRows, _ slots: Span<Lanes>) -> Lanes {
+    var sum = rows[.ttftMean] + ttftShared.mean
+    let moving = predictor.lanes.moving.ttft
+    let terms = moving.span
+    for index in terms.indices { sum += terms[index].mean * slots[terms[index].slot] }
+    let mean = larger(
+      predictor.lanes.ttftConstants.mean + rows[.ttftScale] * sum,
+      Predictor.forecastShare * slots[Int(Feature.forecastMilliseconds.rawValue)])
+    return Self.corrected(mean, logarithms: rows[.ttftLogarithm] * fade)
+  }
+
+  /// The mean of ``tpot(_:_:)`` alone.
+  @inline(always)
+  func meanTPOT(_ rows: LaneRows, _ slots: Span<Lanes>) -> Lanes {
+    var sum = rows[.tpotMean] + tpotShared.mean
+    let moving = predictor.lanes.moving.tpot
+    let terms = moving.span
+    for index in terms.indices { sum += terms[index].mean * slots[terms[index].slot] }
+    return Self.corrected(
+      predictor.lanes.tpotConstants.mean + rows[.tpotScale] * sum,
+      logarithms: rows[.tpotLogarithm] * fade)
+  }
+
+  @inline(always)
+  private static func corrected(_ mean: Lanes, logarithms: Lanes) -> Lanes {
+    var mean = mean
+    if let factors = LiveCorrection.factors(logarithms: logarithms) { mean *= factors }
+    return larger(mean, all(Predictor.floorMilliseconds))
+  }
+
   /// By how much the features of a group, loaded, lie outside their training ranges.
   @inline(always)
   func excess(_ rows: LaneRows, _ slots: Span<Lanes>) -> Lanes {
@@ -82,6 +114,7 @@ struct LaneBatch {
 
 extension LaneProgram {
   /// Sums the terms that only events change, of a group.
+  @inline(always)
   func keep(
     _ rows: inout MutableSpan<Lanes>, need: HeadNeed, _ slots: inout MutableSpan<Lanes>
   ) {

@@ -34,8 +34,10 @@ struct LaneColumns: Sendable {
     var stale: UInt8 = 0
     /// One bit an endpoint: its metrics were scraped.
     var scraped: UInt8 = 0
-    /// One bit an endpoint: an outcome corrected its predictions.
-    var corrected: UInt8 = 0
+    /// One bit an endpoint: an outcome corrected its TTFT.
+    var ttftCorrected: UInt8 = 0
+    /// One bit an endpoint: an outcome corrected its TPOT.
+    var tpotCorrected: UInt8 = 0
     /// One bit an endpoint: its engine or its model are new.
     var renewed: UInt8 = 0
     /// Which sums of kept terms are true.
@@ -44,7 +46,7 @@ struct LaneColumns: Sendable {
     var expiry = -Double.infinity
 
     /// One bit an endpoint: some of its row is no longer true.
-    var changed: UInt8 { stale | scraped | corrected | renewed }
+    var changed: UInt8 { stale | scraped | ttftCorrected | tpotCorrected | renewed }
   }
 
   private(set) var endpointCount = 0
@@ -79,15 +81,20 @@ struct LaneColumns: Sendable {
     groups[endpoint / laneCount].scraped |= 1 << UInt8(endpoint % laneCount)
   }
 
-  mutating func markCorrected(_ endpoint: Int) {
-    groups[endpoint / laneCount].corrected |= 1 << UInt8(endpoint % laneCount)
+  mutating func markTTFTCorrected(_ endpoint: Int) {
+    groups[endpoint / laneCount].ttftCorrected |= 1 << UInt8(endpoint % laneCount)
+  }
+
+  mutating func markTPOTCorrected(_ endpoint: Int) {
+    groups[endpoint / laneCount].tpotCorrected |= 1 << UInt8(endpoint % laneCount)
   }
 
   /// Nothing that is known of the endpoint is true any more.
   private mutating func markAllStale(_ endpoint: Int) {
     markStale(endpoint)
     markScraped(endpoint)
-    markCorrected(endpoint)
+    markTTFTCorrected(endpoint)
+    markTPOTCorrected(endpoint)
     groups[endpoint / laneCount].renewed |= 1 << UInt8(endpoint % laneCount)
   }
 

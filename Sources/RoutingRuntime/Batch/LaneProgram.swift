@@ -112,6 +112,7 @@ struct LanePart: Sendable {
   var ranges: [SupportedRange] = []
 
   /// Computes what terms are made of.
+  @inline(always)
   func prepare(_ slots: inout MutableSpan<Lanes>) {
     let steps = steps.span
     for index in steps.indices {

@@ -13,7 +13,7 @@ struct Candidate: Sendable {
   var waiting = 0.0
   /// The engine's KV-cache usage as last scraped, 0…1.
   var kvCacheUsage = 0.0
-  /// Predicted, where the policy predicts; else zeros.
+  /// Predicted, where the policy predicts; else without meaning.
   var forecast = EndpointForecast()
   /// The policy's score (highest wins) or negated cost.
   var score = 0.0

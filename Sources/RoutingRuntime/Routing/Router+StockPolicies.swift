@@ -122,23 +122,31 @@ extension Router {
 
   /// The candidate of the highest score; ties at random.
   mutating func best(reason: PickReason = .bestScore) -> Pick {
-    var top = -Double.infinity
-    var ties = 0
-    for candidate in candidates {
-      if candidate.score > top {
-        top = candidate.score
-        ties = 1
-      } else if candidate.score == top {
-        ties += 1
-      }
-    }
+    let (top, ties, first) = highestScore()
     // A score that is no number beats nothing; then any endpoint is as good.
     guard ties > 0 else { return only(0, reason: reason) }
-    var skip = ties > 1 ? random.index(below: ties) : 0
+    guard ties > 1 else { return only(first, reason: reason) }
+    var skip = random.index(below: ties)
     for index in candidates.indices where candidates[index].score == top {
       if skip == 0 { return only(index, reason: reason, propensity: 1 / Double(ties)) }
       skip -= 1
     }
     return only(0, reason: reason)
+  }
+
+  /// The highest score, how many candidates have it, and the first of them; none for no numbers.
+  @inline(always)
+  private func highestScore() -> (score: Double, count: Int, first: Int) {
+    var (top, ties, first) = (-Double.infinity, 0, 0)
+    let scored = candidates.span
+    for index in scored.indices {
+      if scored[index].score > top {
+        (top, ties, first) = (scored[index].score, 1, index)
+      } else if scored[index].score == top {
+        if ties == 0 { first = index }
+        ties += 1
+      }
+    }
+    return (top, ties, first)
   }
 }

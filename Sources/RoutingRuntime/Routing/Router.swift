@@ -59,6 +59,8 @@ public struct Router: Sendable {
   var meanOutput = RecentMean(initial: EndpointLoad.typicalOutputTokens, gain: 0.01)
   /// The candidates of the decision in progress; kept for its memory.
   var candidates: [Candidate] = []
+  /// About how many of a prompt's blocks all endpoints have; only speed depends on it.
+  private var matchGuess = 0
   private var requests: [InFlight] = []
   /// Requests in flight where the pool is not driven.
   private var counts: FlightCounts?
@@ -157,45 +159,53 @@ public struct Router: Sendable {
   mutating func collect(
     _ request: RoutingRequest, among subset: [Int]?, accepts: (EndpointRole) -> Bool
   ) {
-    candidates.removeAll(keepingCapacity: true)
-    // Endpoints have much in common: what one has cached is a good guess for the next.
-    var matched = 0
-    if let subset {
-      for endpoint in subset where endpoints.indices.contains(endpoint) {
-        addCandidate(endpoint, request, accepts, near: &matched)
+    // Moved out and back, so that the array is never copied.
+    var list: [Candidate] = []
+    swap(&list, &candidates)
+    let most = subset?.count ?? endpoints.count
+    while list.count < most { list.append(Candidate()) }
+    var places = list.mutableSpan
+    var (count, shared) = (0, Int.max)
+    for index in 0..<most {
+      let endpoint = subset?[index] ?? index
+      guard endpoints.indices.contains(endpoint), endpoints[endpoint].isAvailable,
+        accepts(endpoints[endpoint].role)
+      else { continue }
+      describe(endpoint, request, into: &places[count])
+      if !request.prefixBlocks.isEmpty {
+        let matched = prefixes.matchedBlocks(
+          request.prefixBlocks, endpoint: endpoint, near: matchGuess)
+        places[count].matchedTokens = min(
+          Double(matched) * request.blockTokens, request.promptTokens)
+        places[count].matchedFraction = Double(matched) / Double(request.prefixBlocks.count)
+        shared = min(shared, matched)
+        // What all have is the best guess for the next, of this request or another.
+        matchGuess = shared
       }
-    } else {
-      for endpoint in endpoints.indices {
-        addCandidate(endpoint, request, accepts, near: &matched)
-      }
+      count += 1
     }
+    list.removeLast(list.count - count)
+    swap(&list, &candidates)
   }
 
-  /// - Parameter matched: A guess of the blocks that it has cached; becomes how many those are.
+  /// Writes all but forecasts, and what is cached, of an endpoint.
   @inline(always)
-  private mutating func addCandidate(
-    _ endpoint: Int, _ request: RoutingRequest, _ accepts: (EndpointRole) -> Bool,
-    near matched: inout Int
+  private func describe(
+    _ endpoint: Int, _ request: RoutingRequest, into candidate: inout Candidate
   ) {
-    guard endpoints[endpoint].isAvailable, accepts(endpoints[endpoint].role) else { return }
-    var candidate = Candidate()
     candidate.endpoint = endpoint
-    if !request.prefixBlocks.isEmpty {
-      matched = prefixes.matchedBlocks(request.prefixBlocks, endpoint: endpoint, near: matched)
-      candidate.matchedTokens = min(Double(matched) * request.blockTokens, request.promptTokens)
-      candidate.matchedFraction = Double(matched) / Double(request.prefixBlocks.count)
-    }
+    candidate.matchedTokens = 0
+    candidate.matchedFraction = 0
     candidate.requests =
       (counts?.requests[endpoint]).map(Double.init) ?? pool.requestsInFlight(on: endpoint)
     candidate.pendingTokens = endpoints[endpoint].pendingTokens
-    if let snapshot = endpoints[endpoint].snapshot {
-      candidate.waiting = snapshot.waitingRequests
-      candidate.kvCacheUsage = snapshot.kvCacheUsage
-    }
-    candidates.append(candidate)
+    candidate.waiting = endpoints[endpoint].snapshot?.waitingRequests ?? 0
+    candidate.kvCacheUsage = endpoints[endpoint].snapshot?.kvCacheUsage ?? 0
+    candidate.score = 0
   }
 
   /// The candidate at `index`, as the outcome.
+  @inline(always)
   func only(_ index: Int, reason: PickReason, propensity: Double = 1) -> Pick {
     Pick(
       endpoint: candidates[index].endpoint,
