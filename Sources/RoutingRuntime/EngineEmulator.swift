@@ -330,7 +330,8 @@ public struct EngineEmulator: Sendable {
   private mutating func dropFinishedPrompts() {
     while queueHead < queue.count, queue[queueHead].remainingTokens <= 0 { queueHead += 1 }
     if queueHead == queue.count {
-      queue.removeAll(keepingCapacity: true)
+      // Quicker than removing all, for a few.
+      queue.removeLast(queue.count)
       queueHead = 0
     } else if queueHead >= 256 {
       queue.removeSubrange(0..<queueHead)

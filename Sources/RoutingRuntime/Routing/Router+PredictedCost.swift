@@ -42,6 +42,7 @@ extension Router {
 
   /// The explored candidate, or else the greedy pick, with the chance that it had of being chosen
   /// either way.
+  @inline(always)
   private func chosen(
     _ greedy: Pick, _ explored: Candidate?, _ near: (least: Double, count: Int), share: Double
   ) -> Pick {
@@ -101,10 +102,15 @@ extension Router {
   /// The candidates that exploration may choose: those whose cost is near the least.
   ///
   /// A prompt that is sent far from its cached prefix costs many others theirs.
+  @inline(always)
   private func nearLeast() -> (least: Double, count: Int) {
-    let best = candidates.reduce(-.infinity) { max($0, $1.score) }
+    let scored = candidates.span
+    var best = -Double.infinity
+    for index in scored.indices { best = max(best, scored[index].score) }
     let least = best - Self.nearShare * abs(best) - Self.nearMilliseconds
-    return (least, candidates.count { $0.score >= least })
+    var count = 0
+    for index in scored.indices where scored[index].score >= least { count += 1 }
+    return (least, count)
   }
 
   /// The one of the `near` candidates that has so many of them before it.
@@ -121,6 +127,7 @@ extension Router {
   private static let nearShare = 0.5
   private static let nearMilliseconds = 1.0
 
+  @inline(always)
   private func isShed(
     _ parameters: PredictedCostParameters, _ request: RoutingRequest
   ) -> Bool {
