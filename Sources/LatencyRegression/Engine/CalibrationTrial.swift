@@ -78,8 +78,7 @@ struct CalibrationTrial: Sendable {
     let reference = min(least, leader?.handicappedError ?? .infinity)
     var kept: [CalibrationTrial] = []
     for trial in trials {
-      let isBehind =
-        trial.latestHandicapped > trial.slack(besideLeader: leader != nil) * reference
+      let isBehind = trial.latestHandicapped > trial.slack * reference
       // One that does as an earlier one does would lose the tie.
       let likeness = trial.replays > 2 ? Self.likeness : 0
       let isTwin =
@@ -93,8 +92,8 @@ struct CalibrationTrial: Sendable {
   private var latestHandicapped: Double { handicap * latestError }
 
   /// By what factor a trial may be behind after its replays so far.
-  private func slack(besideLeader: Bool) -> Double {
-    let slacks = isWarm ? Self.warmSlacks : besideLeader ? Self.lateSlacks : Self.slacks
+  private var slack: Double {
+    let slacks = isWarm ? Self.warmSlacks : limits.usesAnswers ? Self.slacks : Self.lateSlacks
     return replays <= slacks.count ? slacks[replays - 1] : .infinity
   }
   private var isWarm: Bool { round > replays }
@@ -103,7 +102,7 @@ struct CalibrationTrial: Sendable {
   private static let warmRound = 5
   /// From a first guess: what stands so far behind after that many replays does not catch up.
   private static let slacks = [2, 1.3, 1.2, 1.03, 1.015]
-  /// From a first guess, beside engines that have learned already.
+  /// Without answers the first guess is a worse one, and takes longer to become right.
   private static let lateSlacks = [.infinity, .infinity, 2, 1.1, 1.05]
   /// Errors that differ by less than this share come from engines that will not differ.
   private static let likeness = 2e-4

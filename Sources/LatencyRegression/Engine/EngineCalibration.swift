@@ -73,33 +73,23 @@ struct EngineCalibration {
       engines: RowBlocks(rowCount: classes.count, blockRows: 1).map(threads: threads) {
         initialEngine($0.lowerBound, trialRange)
       })
-    let budgets = configuration.tokenBudgets
+    var guesses = configuration.tokenBudgets.map { EngineLimits(tokenBudget: $0) }
+    guesses.append(EngineLimits(usesAnswers: false))
+    let first = guesses
     var best = try best(
-      RowBlocks(rowCount: budgets.count, blockRows: 1).map(threads: threads) {
-        trial(EngineLimits(tokenBudget: budgets[$0.lowerBound]), start)
+      RowBlocks(rowCount: first.count, blockRows: 1).map(threads: threads) {
+        trial(first[$0.lowerBound], start)
       }, beside: nil, on: trialRange)
-    let budget = best.limits.tokenBudget
-    var trials: [CalibrationTrial] = []
-    for uplink in configuration.uplinks {
-      for gate in configuration.gates {
-        let limits = EngineLimits(tokenBudget: budget, uplink: uplink, gate: gate)
-        guard limits != best.limits else { continue }
-        trials.append(best.continued(limits, rounds: configuration.delayRounds))
-      }
-    }
-    let guessed = EngineLimits(tokenBudget: budget, usesAnswers: false)
-    trials.append(trial(guessed, start))
-    let (leader, followers) = (best, trials)
-    let sample = newest(range, configuration.sampleRows)
+    let (leader, sample) = (best, newest(range, configuration.sampleRows))
     let (outcome, sampleAnswers) = SideBySide.run(threads: threads) {
       () -> Swift.Result<CalibrationTrial, LinearAlgebraError> in
       do throws(LinearAlgebraError) {
-        return .success(try self.best(followers, beside: leader, on: trialRange))
+        return .success(try self.best(delayed(leader), beside: leader, on: trialRange))
       } catch {
         return .failure(error)
       }
     } _: {
-      self.answers(sample).equations(tokenBudget: budget)
+      self.answers(sample).equations(tokenBudget: leader.limits.tokenBudget)
     }
     best = try outcome.get()
     var final = best.continued(best.limits, rounds: configuration.rounds)
@@ -109,6 +99,20 @@ struct EngineCalibration {
       engines: final.best, classes: classes,
       assignment: EngineAssignment(engines: final.best, engineOfSymbol: classOfSymbol),
       error: final.error)
+  }
+
+  /// Trials of other delays and gates, from what `leader` has learned.
+  private func delayed(_ leader: CalibrationTrial) -> [CalibrationTrial] {
+    var trials: [CalibrationTrial] = []
+    for uplink in configuration.uplinks {
+      for gate in configuration.gates {
+        var limits = leader.limits
+        (limits.uplink, limits.gate) = (uplink, gate)
+        guard limits != leader.limits else { continue }
+        trials.append(leader.continued(limits, rounds: configuration.delayRounds))
+      }
+    }
+    return trials
   }
 
   private func newest(_ range: Range<Int>, _ count: Int) -> Range<Int> {
