@@ -46,8 +46,14 @@ public struct Workload: Sendable, Hashable {
     let isSorted = zip(requests, requests.dropFirst()).allSatisfy {
       $0.arrivalMilliseconds <= $1.arrivalMilliseconds
     }
-    self.requests =
+    let sorted =
       isSorted ? requests : requests.sorted { $0.arrivalMilliseconds < $1.arrivalMilliseconds }
+    // Blocks that are copied one after the other lie in memory as they will be read.
+    self.requests = sorted.map { request in
+      var request = request
+      request.prefixBlocks = request.prefixBlocks.map { $0 }
+      return request
+    }
     self.blockTokens = max(blockTokens, 1)
   }
 
