@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What tuning is worth where the truth is known: fleets of given engines, and the logs that they make.
 #
-#   Benchmarks/policy-tuning/known-fleet.sh [ENGINES.glide] [ranks|rivals|speed|hour|proof]...
+#   Benchmarks/policy-tuning/known-fleet.sh [ENGINES.glide] [ranks|rivals|loads|speed|hour|proof]...
 #
 # ENGINES.glide brings the engines' step times; without it, a model is fitted on the bundled mixed log.
 # SEEDS, SECONDS_LOGGED, BUDGET and WORKERS (threads) change what is measured; see main.swift.
@@ -22,7 +22,7 @@ fi
 cd Benchmarks/policy-tuning
 swift build -c release
 bench="$(swift build -c release --show-bin-path)/PolicyBench"
-for what in "${@:-ranks rivals speed hour}"; do
+for what in "${@:-ranks rivals loads speed hour}"; do
   for part in $what; do
     echo "## $part"
     if [[ $part == proof ]]; then

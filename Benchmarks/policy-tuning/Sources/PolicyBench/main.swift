@@ -7,6 +7,7 @@ import PolicyTuning
 //   PolicyBench ranks ENGINES.glide LOGGED [SCENARIO]   ranks of policies, engine against simulation;
 //                                                       LOGGED made the log: llm-d, round-robin …
 //   PolicyBench rivals ENGINES.glide [SCENARIO]         the tuned policy against the field's, later
+//   PolicyBench loads ENGINES.glide                     default policies from low load to overload
 //   PolicyBench speed ENGINES.glide                     simulated over processor time, one core
 //   PolicyBench hour ENGINES.glide                      what tuning on an hour of log takes
 //   PolicyBench proof LOG...                            the log's own decisions, simulated
@@ -35,6 +36,11 @@ func run(_ arguments: [String]) throws -> Int32 {
     Speed(
       engines: engines, seconds: setting("SECONDS_LOGGED", 600),
       blockTokens: Int(setting("BLOCK_TOKENS", 512))
+    ).print()
+  case "loads":
+    try Loads(
+      engines: engines, seconds: setting("SECONDS_LOGGED", 600), seeds: Int(setting("SEEDS", 4)),
+      workers: workers
     ).print()
   case "ranks":
     let logged = try NamedPolicy.named(arguments.count > 2 ? arguments[2] : "llm-d")
