@@ -198,6 +198,6 @@ public struct Fleet: Sendable {
     for position in engines[index].events.indices {
       receive(engines[index].events[position], from: index, workload)
     }
-    engines[index].events.removeAll(keepingCapacity: true)
+    engines[index].events.removeLast(engines[index].events.count)
   }
 }

@@ -76,7 +76,7 @@ extension SimulatedEngine {
     }
     prefills = 0
     if queueHead == queue.count {
-      queue.removeAll(keepingCapacity: true)
+      queue.removeLast(queue.count)
       queueHead = 0
     } else if queueHead >= 256 {
       queue.removeSubrange(0..<queueHead)

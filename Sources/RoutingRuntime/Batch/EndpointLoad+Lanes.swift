@@ -14,6 +14,7 @@ extension EndpointLoad {
   ) {
     lookAhead(at: time)
     ahead.writeStep(into: &rows, lane, before: forecaster.cached, at: time)
+    ahead.writeBoundary(into: &rows, lane)
     ahead.writeQueue(into: &rows, lane, forecaster.cached)
     if sumsEpoch != epoch {
       writeSums(into: &rows, lane, needs: needs, epoch: epoch)
@@ -104,6 +105,11 @@ extension EngineEmulator {
     rows.set(.validUntil, moves ? stepEnd : .infinity, lane)
     rows.set(.afterEnd, isBusy ? queue.start - expectedStepEnd(at: arrival) : 0, lane)
     rows.set(.blur, 0.02 * (1 + stepsSinceBoundary).squareRoot(), lane)
+  }
+
+  /// Writes what events tell of the engine's steps.
+  @inline(always)
+  fileprivate func writeBoundary(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
     rows.set(.slowness, slowness, lane)
     rows.set(.lastBoundary, lastBoundary, lane)
   }

@@ -53,10 +53,15 @@ public struct PrefixIndex: Sendable {
   /// - Parameter guess: About how many there may be.
   /// - Complexity: O(log(1 + |matched − guess|)), no allocation.
   public func matchedBlocks(_ blocks: [UInt64], endpoint: Int, near guess: Int = 0) -> Int {
+    search(blocks.span, endpoint: endpoint, near: guess)
+  }
+
+  /// The same in place, for those who ask for one endpoint after another.
+  @inline(always)
+  func search(_ blocks: Span<UInt64>, endpoint: Int, near guess: Int) -> Int {
     guard endpoints[endpoint].count > 0 else { return 0 }
     let table = table.span.extracting(endpoint * tableSize..<(endpoint + 1) * tableSize)
     let nodes = nodes.span.extracting(endpoint * capacity..<(endpoint + 1) * capacity)
-    let blocks = blocks.span
     // It has `matched` blocks, and fewer than `bound`.
     var (matched, bound, step) = (0, blocks.count + 1, 1)
     var probe = max(guess, 1)
@@ -64,12 +69,12 @@ public struct PrefixIndex: Sendable {
       if probe <= matched || probe >= bound { probe = (matched + bound) / 2 }
       if Self.has(blocks[probe - 1], table, nodes) {
         matched = probe
-        probe += step
+        probe &+= step
       } else {
         bound = probe
-        probe -= step
+        probe &-= step
       }
-      step *= 2
+      step &*= 2
     }
     return matched
   }

@@ -165,27 +165,28 @@ public struct Router: Sendable {
     let most = subset?.count ?? endpoints.count
     while list.count < most { list.append(Candidate()) }
     var places = list.mutableSpan
-    var (count, shared) = (0, Int.max)
+    let blocks = request.prefixBlocks.span
+    var (count, shared, guess) = (0, Int.max, matchGuess)
     for index in 0..<most {
       let endpoint = subset?[index] ?? index
       guard endpoints.indices.contains(endpoint), endpoints[endpoint].isAvailable,
         accepts(endpoints[endpoint].role)
       else { continue }
       describe(endpoint, request, into: &places[count])
-      if !request.prefixBlocks.isEmpty {
-        let matched = prefixes.matchedBlocks(
-          request.prefixBlocks, endpoint: endpoint, near: matchGuess)
+      if !blocks.isEmpty {
+        let matched = prefixes.search(blocks, endpoint: endpoint, near: guess)
         places[count].matchedTokens = min(
           Double(matched) * request.blockTokens, request.promptTokens)
-        places[count].matchedFraction = Double(matched) / Double(request.prefixBlocks.count)
+        places[count].matchedFraction = Double(matched) / Double(blocks.count)
         shared = min(shared, matched)
         // What all have is the best guess for the next, of this request or another.
-        matchGuess = shared
+        guess = shared
       }
       count += 1
     }
     list.removeLast(list.count - count)
     swap(&list, &candidates)
+    matchGuess = guess
   }
 
   /// Writes all but forecasts, and what is cached, of an endpoint.
