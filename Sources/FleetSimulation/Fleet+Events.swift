@@ -22,7 +22,7 @@ extension Fleet {
     }
     handles[id] = router.dispatched(routing, to: first, at: time)
     submit(
-      id, workload, routing.prefixBlocks, to: first, isPrefillOnly: pick.prefillEndpoint >= 0,
+      id, workload, to: first, isPrefillOnly: pick.prefillEndpoint >= 0,
       at: time)
   }
 
@@ -37,13 +37,12 @@ extension Fleet {
       return
     }
     outcomes[id].endpoint = Int32(truncatingIfNeeded: endpoint)
-    let blocks = workload.requests.span[id].prefixBlocks
     guard prefill != endpoint, engines.indices.contains(prefill) else {
-      submit(id, workload, blocks, to: endpoint, at: time)
+      submit(id, workload, to: endpoint, at: time)
       return
     }
     outcomes[id].prefillEndpoint = Int32(truncatingIfNeeded: prefill)
-    submit(id, workload, blocks, to: prefill, isPrefillOnly: true, at: time)
+    submit(id, workload, to: prefill, isPrefillOnly: true, at: time)
   }
 
   /// Keeps what the gateway knew of the endpoint, for a log of the run.
@@ -56,7 +55,7 @@ extension Fleet {
   }
 
   private mutating func submit(
-    _ id: Int, _ workload: Workload, _ blocks: [UInt64], to endpoint: Int,
+    _ id: Int, _ workload: Workload, to endpoint: Int,
     isPrefillOnly: Bool = false, at time: Double
   ) {
     openRequests += 1
@@ -68,7 +67,8 @@ extension Fleet {
     let requests = workload.requests.span
     engines[endpoint].submit(
       id: id, promptTokens: requests[id].promptTokens,
-      outputTokens: isPrefillOnly ? 1 : requests[id].outputTokens, blocks: blocks, at: time)
+      outputTokens: isPrefillOnly ? 1 : requests[id].outputTokens,
+      blocks: requests[id].cached.hashes, ends: requests[id].cached.ends, at: time)
     nextTimes[endpoint] = engines[endpoint].nextTime
   }
 
@@ -125,7 +125,8 @@ extension Fleet {
         + configuration.transferMillisecondsPerToken * Double(request.promptTokens)
       engines[decode].submit(
         id: id, promptTokens: request.promptTokens, outputTokens: request.outputTokens,
-        blocks: request.prefixBlocks, transferredTokens: request.promptTokens - 1,
+        blocks: request.cached.hashes, ends: request.cached.ends,
+        transferredTokens: request.promptTokens - 1,
         at: event.time + transfer)
       nextTimes[decode] = engines[decode].nextTime
     case .rejected: end(id, .rejected, at: event.time)

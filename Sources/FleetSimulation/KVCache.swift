@@ -1,7 +1,7 @@
 /// The KV memory of a simulated engine: what running requests hold, and what they left behind.
 ///
-/// Memory is counted in tokens. Full prompt blocks are known by their hash and shared; while no
-/// request refers to them they stay, oldest use first to leave. Answers and the rest of a prompt
+/// Memory is counted in tokens. Full prompt blocks are known by their hash, which says how long they
+/// are, too, and shared; while no request refers to them they stay, oldest use first to leave. Answers and the rest of a prompt
 /// belong to one request and stay behind as memory without a name, which leaves in the same order.
 struct KVCache: Sendable {
   private struct Node: Sendable {
@@ -15,8 +15,6 @@ struct KVCache: Sendable {
 
   /// All of it, tokens.
   let capacity: Int
-  /// Tokens of a named block.
-  let blockTokens: Int
   /// Whether memory without a name stays behind, too.
   let retainsUnnamed: Bool
   /// What running requests hold, tokens; shared blocks count once.
@@ -34,10 +32,9 @@ struct KVCache: Sendable {
   private var table: [UInt64]
   private var namedCount = 0
 
-  init(capacity: Int, blockTokens: Int, retainsUnnamed: Bool = true) {
+  init(capacity: Int, retainsUnnamed: Bool = true) {
     self.retainsUnnamed = retainsUnnamed
     self.capacity = max(capacity, 1)
-    self.blockTokens = max(blockTokens, 1)
     table = [UInt64](repeating: Self.empty, count: 1024)
   }
 
@@ -82,20 +79,20 @@ struct KVCache: Sendable {
     return true
   }
 
-  /// A request has computed a full block: others may share it from now on.
+  /// A request has computed a full block of `tokens`: others may share it from now on.
   ///
   /// The memory is the request's already. Where another computed the same block meanwhile, the
   /// request refers to that one and gives its own back.
-  mutating func name(_ hash: UInt64, into taken: inout [Int32]) {
+  mutating func name(_ hash: UInt64, tokens: Int, into taken: inout [Int32]) {
     let slot = find(hash)
     if table[slot] != Self.empty {
       let node = Self.node(table[slot])
       refer(to: node)
-      held -= blockTokens
+      held -= tokens
       taken.append(node)
       return
     }
-    let node = makeNode(hash: hash, references: 1, tokens: Int32(truncatingIfNeeded: blockTokens))
+    let node = makeNode(hash: hash, references: 1, tokens: Int32(truncatingIfNeeded: tokens))
     table[slot] = Self.mix(hash) & Self.tagMask | UInt64(UInt32(bitPattern: node))
     namedCount += 1
     if 2 * namedCount > table.count { rebuildTable() }
@@ -121,8 +118,8 @@ struct KVCache: Sendable {
       let index = Int(node)
       nodes[index].references -= 1
       if nodes[index].references == 0 {
-        held -= blockTokens
-        evictable += blockTokens
+        held -= Int(nodes[index].tokens)
+        evictable += Int(nodes[index].tokens)
         linkNewest(node)
       }
     }
@@ -133,8 +130,8 @@ struct KVCache: Sendable {
     let index = Int(node)
     if nodes[index].references == 0 {
       unlink(node)
-      held += blockTokens
-      evictable -= blockTokens
+      held += Int(nodes[index].tokens)
+      evictable -= Int(nodes[index].tokens)
     }
     nodes[index].references += 1
   }
@@ -151,7 +148,7 @@ struct KVCache: Sendable {
         nodes[index].tokens -= Int32(truncatingIfNeeded: surplus)
         if nodes[index].tokens > 0 { return }
       } else {
-        evictable -= blockTokens
+        evictable -= Int(nodes[index].tokens)
         erase(nodes[index].hash)
         namedCount -= 1
       }

@@ -162,9 +162,9 @@ extension SimulatedEngine {
     let index = Int(slot)
     let total = slots[index].totalTokens
     // The last token is computed in any case: it makes the first one generated.
-    let limit = (total - 1) / cache.blockTokens
-    let found = cache.acquire(blocks[index], limit: limit, into: &nodes[index])
-    let cached = found * cache.blockTokens
+    let limit = blocks[index].full(within: total - 1, blockTokens: blockTokens)
+    let found = cache.acquire(blocks[index].hashes, limit: limit, into: &nodes[index])
+    let cached = blocks[index].end(of: found, blockTokens: blockTokens)
     let transferred = max(0, slots[index].transferredTokens - cached)
     guard cache.grow(by: transferred) else {
       cache.release(own: 0, taken: &nodes[index])
@@ -187,9 +187,14 @@ extension SimulatedEngine {
 
   private mutating func nameBlocks(_ slot: Int32) {
     let index = Int(slot)
-    let full = min(blocks[index].count, slots[index].computedTokens / cache.blockTokens)
-    for position in nodes[index].count..<max(full, nodes[index].count) {
-      cache.name(blocks[index][position], into: &nodes[index])
+    let full = blocks[index].full(
+      within: slots[index].computedTokens, blockTokens: blockTokens)
+    guard full > nodes[index].count else { return }
+    var start = blocks[index].end(of: nodes[index].count, blockTokens: blockTokens)
+    for position in nodes[index].count..<full {
+      let end = blocks[index].end(of: position + 1, blockTokens: blockTokens)
+      cache.name(blocks[index].hashes[position], tokens: end - start, into: &nodes[index])
+      start = end
     }
   }
 
@@ -243,8 +248,9 @@ extension SimulatedEngine {
 
   /// Gives back what a request holds: `held` tokens, of which some are named blocks.
   mutating func releaseMemory(_ slot: Int32, held: Int) {
-    let own = held - nodes[Int(slot)].count * cache.blockTokens
-    cache.release(own: own, taken: &nodes[Int(slot)])
+    let index = Int(slot)
+    let named = blocks[index].end(of: nodes[index].count, blockTokens: blockTokens)
+    cache.release(own: held - named, taken: &nodes[index])
   }
 
   mutating func removeFromBatch(_ position: Int, context: Int) {

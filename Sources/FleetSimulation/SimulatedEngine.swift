@@ -102,6 +102,7 @@ public struct SimulatedEngine: Sendable {
   let contextCoefficient: Double
   let tokenBudget: Int
   let maximumSequences: Int
+  let blockTokens: Int
   let downlink: Double
   /// Whether steps take longer while other endpoints decode.
   let isCoupled: Bool
@@ -111,7 +112,7 @@ public struct SimulatedEngine: Sendable {
   var slots: [Slot] = []
   var freeSlots: [Int32] = []
   /// Per slot: its prompt's block hashes, and the nodes of those that it holds.
-  var blocks: [[UInt64]] = []
+  var blocks: [CacheBlocks] = []
   var nodes: [[Int32]] = []
 
   /// On their way, by arrival.
@@ -178,9 +179,9 @@ public struct SimulatedEngine: Sendable {
     downlink = max(engine.downlinkMilliseconds, 0)
     isCoupled = engine.stepCoefficients.count > 7 && engine.stepCoefficients[7] != 0
     noise = NoiseSource(seed: seed)
-    let blockTokens = max(configuration.blockTokens, 1)
+    blockTokens = max(configuration.blockTokens, 1)
     cache = KVCache(
-      capacity: max(configuration.kvBlocks, 1) * blockTokens, blockTokens: blockTokens,
+      capacity: max(configuration.kvBlocks, 1) * blockTokens,
       retainsUnnamed: configuration.retainsAnswers)
   }
 
@@ -193,12 +194,14 @@ public struct SimulatedEngine: Sendable {
   ///   - promptTokens: At least 1.
   ///   - outputTokens: What it will generate, at least 1.
   ///   - blocks: Hashes of the prompt's leading full blocks.
+  ///   - ends: Where each ends, tokens from the prompt's start; empty where all are of
+  ///     ``Configuration/blockTokens``.
   ///   - transferredTokens: Prompt tokens whose KV cache comes with the request.
   ///   - time: When it leaves the gateway; not before an earlier call's time.
   /// - Complexity: O(1) plus what arrives out of order.
   public mutating func submit(
     id: Int, promptTokens: Int, outputTokens: Int, blocks hashes: [UInt64],
-    transferredTokens: Int = 0, at time: Double
+    ends: [Int32] = [], transferredTokens: Int = 0, at time: Double
   ) {
     let factor = noise.logNormal(sigma: configuration.overheadNoise)
     let atFrontEnd = max(time + max(configuration.engine.uplinkMilliseconds, 0), frontEndFree)
@@ -210,7 +213,7 @@ public struct SimulatedEngine: Sendable {
     slots[Int(slot)] = Slot(
       id: id, promptTokens: prompt, outputTokens: max(outputTokens, 1), totalTokens: prompt,
       transferredTokens: min(max(transferredTokens, 0), prompt - 1))
-    blocks[Int(slot)] = hashes
+    blocks[Int(slot)] = CacheBlocks(hashes: hashes, ends: ends)
     var position = inbox.count
     while position > inboxHead, inbox[position - 1].time > arrival { position -= 1 }
     if position == inbox.count {
@@ -242,13 +245,13 @@ public struct SimulatedEngine: Sendable {
   private mutating func makeSlot() -> Int32 {
     if let free = freeSlots.popLast() { return free }
     slots.append(Slot())
-    blocks.append([])
+    blocks.append(CacheBlocks())
     nodes.append([])
     return Int32(truncatingIfNeeded: slots.count - 1)
   }
 
   mutating func freeSlot(_ slot: Int32) {
-    blocks[Int(slot)] = []
+    blocks[Int(slot)] = CacheBlocks()
     freeSlots.append(slot)
   }
 

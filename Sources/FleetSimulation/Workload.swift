@@ -10,6 +10,8 @@ public struct SimulatedRequest: Sendable, Hashable {
   public var maximumTokens: Int
   /// Hashes of the prompt's leading full blocks; each covers its block and all before it.
   public var prefixBlocks: [UInt64]
+  /// What engines cache of the prompt, where that is known more finely; empty for ``prefixBlocks``.
+  public var cacheBlocks = CacheBlocks()
   /// The TTFT that the client asked for, ms; 0 for none.
   public var ttftObjectiveMilliseconds: Double
   /// The TPOT that the client asked for, ms; 0 for none.
@@ -31,6 +33,11 @@ public struct SimulatedRequest: Sendable, Hashable {
     self.ttftObjectiveMilliseconds = ttftObjectiveMilliseconds
     self.tpotObjectiveMilliseconds = tpotObjectiveMilliseconds
     self.isSheddable = isSheddable
+  }
+
+  /// What an engine caches of the prompt.
+  var cached: CacheBlocks {
+    cacheBlocks.hashes.isEmpty ? CacheBlocks(hashes: prefixBlocks) : cacheBlocks
   }
 }
 
@@ -78,6 +85,7 @@ public struct Workload: Sendable, Hashable {
       let longer = max(1, Int((Double(request.promptTokens) * factor).rounded()))
       let full = longer / blockTokens
       request.promptTokens = longer
+      request.cacheBlocks = CacheBlocks()
       if full < request.prefixBlocks.count {
         request.prefixBlocks.removeLast(request.prefixBlocks.count - full)
       }

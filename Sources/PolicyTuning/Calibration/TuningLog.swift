@@ -14,6 +14,7 @@ public struct TuningLog: Sendable {
   public let blockTokens: Int
   private let blocks: [UInt64]
   private let endpointOfSymbol: [Int]
+  private var parts = SharedParts(blockTokens: 1)
 
   /// The log that `contents` holds.
   ///
@@ -47,6 +48,7 @@ public struct TuningLog: Sendable {
     self.endpointOfSymbol = endpointOfSymbol
     let commonest = sizes.max { ($0.value, $1.key) < ($1.value, $0.key) }
     blockTokens = Int(commonest?.key ?? 64)
+    parts = SharedParts(self)
   }
 
   /// Requests.
@@ -80,14 +82,17 @@ public struct TuningLog: Sendable {
   public func request(_ row: Int) -> SimulatedRequest {
     let logged = replay.rows[row]
     let prompt = max(Int(logged.inputTokens), 1)
-    return SimulatedRequest(
+    let whole = prefixBlocks(ofRow: row).prefix(prompt / blockTokens)
+    var request = SimulatedRequest(
       arrivalMilliseconds: replay.dispatchTime(row), promptTokens: prompt,
       outputTokens: max(Int(logged.outputTokens), 1),
       maximumTokens: max(Int(logged.maxTokens), 0),
-      prefixBlocks: Array(prefixBlocks(ofRow: row).prefix(prompt / blockTokens)),
+      prefixBlocks: Array(whole),
       ttftObjectiveMilliseconds: Self.objective(logged.targetTTFTMilliseconds),
       tpotObjectiveMilliseconds: Self.objective(logged.targetTPOTMilliseconds),
       isSheddable: logged.priority < 0)
+    request.cacheBlocks = parts.blocks(whole, tokens: prompt)
+    return request
   }
 
   private static func objective(_ value: Float) -> Double {
