@@ -1,6 +1,9 @@
 /// One request on all endpoints: what is computed once for all groups.
 struct LaneBatch {
   private let predictor: Predictor
+  // Of the predictor, held so that no group must.
+  private let moving: LanePart
+  private let loadedFeatures: [Feature]
   let moment: LaneMoment
   let need: HeadNeed
   /// How much logarithms of corrections have faded; both targets' fade alike.
@@ -17,6 +20,8 @@ struct LaneBatch {
     ttft: LaneLevels, tpot: LaneLevels, _ slots: inout MutableSpan<Lanes>
   ) {
     self.predictor = predictor
+    moving = predictor.lanes.moving
+    loadedFeatures = predictor.lanes.loadedFeatures
     self.moment = moment
     self.need = need
     self.fade = fade
@@ -28,7 +33,7 @@ struct LaneBatch {
     predictor.lanes.shared.prepare(&slots)
     ttftShared.add(predictor.lanes.shared.ttft, slots.span, need: need)
     tpotShared.add(predictor.lanes.shared.tpot, slots.span, need: need)
-    sharedExcess = predictor.lanes.shared.excess(slots.span)
+    if need == .all { sharedExcess = predictor.lanes.shared.excess(slots.span) }
   }
 
   /// Computes the features of a group.
@@ -40,8 +45,8 @@ struct LaneBatch {
       hasLargeSteps: moment.hasLargeSteps, at: moment.time)
     slots.write(
       rows, forecast, moment, matched: matched, newTokens: newTokens, needs: predictor.lanes.needs)
-    for feature in predictor.lanes.loadedFeatures { slots.set(feature, rows.kept(feature)) }
-    predictor.lanes.moving.prepare(&slots)
+    for feature in loadedFeatures { slots.set(feature, rows.kept(feature)) }
+    moving.prepare(&slots)
     return forecast
   }
 
@@ -50,7 +55,7 @@ struct LaneBatch {
   func ttft(_ rows: LaneRows, _ slots: Span<Lanes>) -> LaneHeads {
     var heads = LaneHeads(rows, .ttftMean, need: need)
     heads.add(ttftShared, need: need)
-    heads.add(predictor.lanes.moving.ttft, slots, need: need)
+    heads.add(moving.ttft, slots, need: need)
     heads.finish(scale: rows[.ttftScale], predictor.lanes.ttftConstants, need: need)
     heads.raise(
       to: Predictor.forecastShare * slots[Int(Feature.forecastMilliseconds.rawValue)], need: need)
@@ -65,7 +70,7 @@ struct LaneBatch {
   func tpot(_ rows: LaneRows, _ slots: Span<Lanes>) -> LaneHeads {
     var heads = LaneHeads(rows, .tpotMean, need: need)
     heads.add(tpotShared, need: need)
-    heads.add(predictor.lanes.moving.tpot, slots, need: need)
+    heads.add(moving.tpot, slots, need: need)
     heads.finish(scale: rows[.tpotScale], predictor.lanes.tpotConstants, need: need)
     tpotLevels.correct(
       &heads, need: need, pending: rows[.pending],
@@ -77,8 +82,7 @@ struct LaneBatch {
   @inline(always)
   func meanTTFT(_ rows: LaneRows, _ slots: Span<Lanes>) -> Lanes {
     var sum = rows[.ttftMean] + ttftShared.mean
-    let moving = predictor.lanes.moving.ttft
-    let terms = moving.span
+    let terms = moving.ttft.span
     for index in terms.indices { sum += terms[index].mean * slots[terms[index].slot] }
     let mean = larger(
       predictor.lanes.ttftConstants.mean + rows[.ttftScale] * sum,
@@ -90,8 +94,7 @@ struct LaneBatch {
   @inline(always)
   func meanTPOT(_ rows: LaneRows, _ slots: Span<Lanes>) -> Lanes {
     var sum = rows[.tpotMean] + tpotShared.mean
-    let moving = predictor.lanes.moving.tpot
-    let terms = moving.span
+    let terms = moving.tpot.span
     for index in terms.indices { sum += terms[index].mean * slots[terms[index].slot] }
     return Self.corrected(
       predictor.lanes.tpotConstants.mean + rows[.tpotScale] * sum,
@@ -108,7 +111,7 @@ struct LaneBatch {
   /// By how much the features of a group, loaded, lie outside their training ranges.
   @inline(always)
   func excess(_ rows: LaneRows, _ slots: Span<Lanes>) -> Lanes {
-    larger(larger(predictor.lanes.moving.excess(slots), rows[.excess]), sharedExcess)
+    larger(larger(moving.excess(slots), rows[.excess]), sharedExcess)
   }
 }
 
