@@ -23,8 +23,7 @@ struct KVCache: Sendable {
   private(set) var evictable = 0
   private var nodes: [Node] = []
   private var freeNodes: [Int32] = []
-  private var newest: Int32 = -1
-  private var oldest: Int32 = -1
+  private var ends = Ends()
   /// Nodes by hash.
   ///
   /// The upper half is a tag of the hash, the lower half the node; `empty` where there is none. Its
@@ -46,7 +45,7 @@ struct KVCache: Sendable {
     (held, evictable, namedCount) = (0, 0, 0)
     nodes.removeAll(keepingCapacity: true)
     freeNodes.removeAll(keepingCapacity: true)
-    (newest, oldest) = (-1, -1)
+    ends = Ends()
     for index in table.indices { table[index] = Self.empty }
   }
 
@@ -57,15 +56,29 @@ struct KVCache: Sendable {
   /// - Parameter limit: The most blocks that may be taken.
   /// - Returns: How many blocks were found; their nodes are appended to `taken`.
   mutating func acquire(_ blocks: [UInt64], limit: Int, into taken: inout [Int32]) -> Int {
-    var found = 0
+    // Moved out and back, so that the array is checked once and never copied.
+    var own: [Node] = []
+    swap(&own, &nodes)
+    var list = own.mutableSpan
+    var ends = ends
+    let blocks = blocks.span
+    var (found, revived) = (0, 0)
     while found < blocks.count, found < limit {
-      let slot = find(blocks[found])
-      guard table[slot] != Self.empty else { break }
-      let node = Self.node(table[slot])
-      refer(to: node)
+      let entry = entry(blocks[found], list.span)
+      guard entry != Self.empty else { break }
+      let node = Self.node(entry)
+      if list[Int(node)].references == 0 {
+        ends.unlink(node, &list)
+        revived += Int(list[Int(node)].tokens)
+      }
+      list[Int(node)].references += 1
       taken.append(node)
       found += 1
     }
+    swap(&own, &nodes)
+    self.ends = ends
+    held += revived
+    evictable -= revived
     return found
   }
 
@@ -113,17 +126,31 @@ struct KVCache: Sendable {
       let node = makeNode(hash: 0, references: -1, tokens: Int32(truncatingIfNeeded: own))
       linkNewest(node)
     }
-    for position in stride(from: taken.count - 1, through: 0, by: -1) {
+    guard !taken.isEmpty else { return }
+    releaseNamed(taken)
+    taken.removeLast(taken.count)
+  }
+
+  private mutating func releaseNamed(_ taken: [Int32]) {
+    var own: [Node] = []
+    swap(&own, &nodes)
+    var list = own.mutableSpan
+    var (ends, freed) = (ends, 0)
+    let taken = taken.span
+    var position = taken.count
+    while position > 0 {
+      position -= 1
       let node = taken[position]
-      let index = Int(node)
-      nodes[index].references -= 1
-      if nodes[index].references == 0 {
-        held -= Int(nodes[index].tokens)
-        evictable += Int(nodes[index].tokens)
-        linkNewest(node)
+      list[Int(node)].references -= 1
+      if list[Int(node)].references == 0 {
+        freed += Int(list[Int(node)].tokens)
+        ends.linkNewest(node, &list)
       }
     }
-    taken.removeAll(keepingCapacity: true)
+    swap(&own, &nodes)
+    self.ends = ends
+    held -= freed
+    evictable += freed
   }
 
   private mutating func refer(to node: Int32) {
@@ -139,8 +166,8 @@ struct KVCache: Sendable {
   // MARK: - Eviction
 
   private mutating func evict(downTo limit: Int) {
-    while evictable > limit, oldest >= 0 {
-      let node = oldest
+    while evictable > limit, ends.oldest >= 0 {
+      let node = ends.oldest
       let index = Int(node)
       if nodes[index].references < 0 {
         let surplus = min(Int(nodes[index].tokens), evictable - limit)
@@ -179,6 +206,22 @@ struct KVCache: Sendable {
   /// Where an entry or a mixed hash belongs: by the tag, so that nodes need not be looked at.
   private func home(_ entry: UInt64) -> Int {
     Int(truncatingIfNeeded: entry >> 32) & (table.count - 1)
+  }
+
+  /// The entry of `hash`, or an empty one.
+  @inline(always)
+  private func entry(_ hash: UInt64, _ nodes: Span<Node>) -> UInt64 {
+    let table = table.span
+    let mask = table.count - 1
+    let mixed = Self.mix(hash)
+    let tag = mixed & Self.tagMask
+    var slot = Int(truncatingIfNeeded: mixed >> 32) & mask
+    while true {
+      let entry = table[slot]
+      if entry == Self.empty { return entry }
+      if entry & Self.tagMask == tag, nodes[Int(Self.node(entry))].hash == hash { return entry }
+      slot = (slot + 1) & mask
+    }
   }
 
   /// The table position of `hash`, or the empty one where it would stand.
@@ -227,16 +270,38 @@ struct KVCache: Sendable {
   // MARK: - Recency
 
   private mutating func unlink(_ node: Int32) {
-    let (newer, older) = (nodes[Int(node)].newer, nodes[Int(node)].older)
-    if newer >= 0 { nodes[Int(newer)].older = older } else { newest = older }
-    if older >= 0 { nodes[Int(older)].newer = newer } else { oldest = newer }
+    var ends = ends
+    var list = nodes.mutableSpan
+    ends.unlink(node, &list)
+    self.ends = ends
   }
 
   private mutating func linkNewest(_ node: Int32) {
-    nodes[Int(node)].newer = -1
-    nodes[Int(node)].older = newest
-    if newest >= 0 { nodes[Int(newest)].newer = node } else { oldest = node }
-    newest = node
+    var ends = ends
+    var list = nodes.mutableSpan
+    ends.linkNewest(node, &list)
+    self.ends = ends
+  }
+
+  /// The ends of the list by recency; -1 for none.
+  private struct Ends: Sendable {
+    var newest: Int32 = -1
+    var oldest: Int32 = -1
+
+    @inline(always)
+    mutating func unlink(_ node: Int32, _ nodes: inout MutableSpan<Node>) {
+      let (newer, older) = (nodes[Int(node)].newer, nodes[Int(node)].older)
+      if newer >= 0 { nodes[Int(newer)].older = older } else { newest = older }
+      if older >= 0 { nodes[Int(older)].newer = newer } else { oldest = newer }
+    }
+
+    @inline(always)
+    mutating func linkNewest(_ node: Int32, _ nodes: inout MutableSpan<Node>) {
+      nodes[Int(node)].newer = -1
+      nodes[Int(node)].older = newest
+      if newest >= 0 { nodes[Int(newest)].newer = node } else { oldest = node }
+      newest = node
+    }
   }
 }
 
@@ -246,7 +311,7 @@ extension KVCache {
 
   /// What must hold between operations; for tests.
   var isConsistent: Bool {
-    var (listed, named, node) = (0, 0, oldest)
+    var (listed, named, node) = (0, 0, ends.oldest)
     while node >= 0 {
       listed += Int(nodes[Int(node)].tokens)
       if nodes[Int(node)].references > 0 { return false }

@@ -59,6 +59,7 @@ public struct Workload: Sendable, Hashable {
     self.requests = sorted.map { request in
       var request = request
       request.prefixBlocks = request.prefixBlocks.map { $0 }
+      request.cacheBlocks.hashes = request.cacheBlocks.hashes.map { $0 }
       return request
     }
     self.blockTokens = max(blockTokens, 1)
