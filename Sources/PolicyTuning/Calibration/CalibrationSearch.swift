@@ -40,8 +40,10 @@ struct CalibrationSearch {
     var guess = FleetGuess(classes: [])
     for index in classes.names.indices {
       var engine = classes.engines[index]
-      if source == .answers {
-        engine.stepCoefficients = answersFit(index, rows: rows, engine: engine, others: others)
+      if source.isByAnswers {
+        engine.stepCoefficients = answersFit(
+          index, rows: rows, engine: engine, others: others,
+          columns: source == .answers ? Self.columns : Self.plainColumns)
         engine.uplinkMilliseconds = min(engine.uplinkMilliseconds, 0.5)
       }
       engine.stepCoefficients = decoupled(engine.stepCoefficients, rows: rows, others: others)
@@ -53,7 +55,8 @@ struct CalibrationSearch {
 
   /// Step coefficients from how long answers took, none negative.
   private func answersFit(
-    _ index: Int, rows: Range<Int>, engine: EngineModel, others: BatchHistory?
+    _ index: Int, rows: Range<Int>, engine: EngineModel, others: BatchHistory?,
+    columns: [Int]
   ) -> [Double] {
     let members = bench.classOfEndpoint.indices.filter { bench.classOfEndpoint[$0] == index }
     let equations = AnswerEquations(
@@ -69,12 +72,12 @@ struct CalibrationSearch {
     var coefficients = [Double](repeating: 0, count: StepFeature.count)
     coefficients[0] = SimulationComparison.Pair.quantile(tpots, 0.05)
     for _ in 0..<Self.regressionRounds {
-      guard let normal = try? equations.normalMatrix(coefficients).selecting(columns: Self.columns),
+      guard let normal = try? equations.normalMatrix(coefficients).selecting(columns: columns),
         let solution = try? NonNegativeLeastSquares(
-          rules: ColumnRules(nonNegative: Self.columns.map { _ in true })
+          rules: ColumnRules(nonNegative: columns.map { _ in true })
         ).fit(normal)
       else { return coefficients }
-      for (position, column) in Self.columns.enumerated() {
+      for (position, column) in columns.enumerated() {
         coefficients[column] = solution.coefficients[position]
       }
       coefficients[0] = max(coefficients[0], 0.2)
@@ -84,6 +87,9 @@ struct CalibrationSearch {
 
   /// What answers can tell: step, batch and its bends, context, others, prompts.
   private static let columns = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 19, 21]
+
+  /// Step, batch, context, prompts and their attention.
+  private static let plainColumns = [0, 1, 2, 3, 4, 5]
 
   /// Without what other endpoints' decoding adds, where it is next to nothing.
   private func decoupled(
@@ -147,14 +153,21 @@ struct CalibrationSearch {
 
   /// The nearest of the guesses, class by class; `nil` without any.
   ///
-  /// What answers say of steps is the coarsest and must be nearer by a tenth.
+  /// What answers say of steps is the coarsest and must be nearer by a tenth. Few numbers go before
+  /// many that are hardly nearer: another policy takes engines where the log has not been.
   func nearest(_ guesses: [FleetGuess]) -> FleetGuess? {
     guard var result = guesses.first else { return nil }
+    func distance(_ guess: FleetGuess, _ index: Int) -> Double {
+      let factor =
+        switch guess.classes[index].source {
+        case .answers: 1.1
+        case .plainAnswers: 0.8
+        case .stepEnds, .replayedSteps: 1.0
+        }
+      return factor * guess.discrepancies[index]
+    }
     for guess in guesses.dropFirst() {
-      for index in result.classes.indices
-      where guess.discrepancies[index] * (guess.classes[index].source == .answers ? 1.1 : 1)
-        < result.discrepancies[index]
-      {
+      for index in result.classes.indices where distance(guess, index) < distance(result, index) {
         result.classes[index] = guess.classes[index]
         result.discrepancies[index] = guess.discrepancies[index]
       }

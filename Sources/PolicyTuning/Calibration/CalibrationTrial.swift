@@ -10,6 +10,8 @@ struct ClassGuess: Sendable {
   var decodeScale = 1.0
   /// Of what grows with the batch alone.
   var batchScale = 1.0
+  /// Of what grows with the context alone.
+  var contextScale = 1.0
   var prefillScale = 1.0
   var budgetScale = 1.0
   /// From the gateway to the queue, ms: uplink and overhead.
@@ -32,7 +34,7 @@ struct ClassGuess: Sendable {
 
   /// What the search may change.
   enum Parameter: CaseIterable {
-    case budgetScale, schedulesAhead, loadDelay, decodeScale, batchScale, prefillScale
+    case budgetScale, schedulesAhead, loadDelay, decodeScale, batchScale, contextScale, prefillScale
     case delay, overheadNoise, stepNoise, driftNoise
 
     /// Whether it is tried in the first round only: it has no small steps.
@@ -46,6 +48,7 @@ struct ClassGuess: Sendable {
     switch parameter {
     case .decodeScale: result.decodeScale = max(0.2, min(decodeScale * (1 + step), 5))
     case .batchScale: result.batchScale = max(0.2, min(batchScale * (1 + step), 5))
+    case .contextScale: result.contextScale = max(0.2, min(contextScale * (1 + step), 5))
     case .prefillScale: result.prefillScale = max(0.2, min(prefillScale * (1 + step), 5))
     case .delay: result.delay = max(0, delay + step * unit)
     case .loadDelay: result.loadDelay = max(0, loadDelay + 0.3 * step * unit)
@@ -61,7 +64,7 @@ struct ClassGuess: Sendable {
   /// Puts new coefficients in the place of the scaled ones.
   mutating func take(coefficients: [Double], delay: Double) {
     base.stepCoefficients = coefficients
-    (decodeScale, batchScale, prefillScale) = (1, 1, 1)
+    (decodeScale, batchScale, contextScale, prefillScale) = (1, 1, 1, 1)
     self.delay = delay
     base.uplinkMilliseconds = min(max(base.uplinkMilliseconds, 0), delay)
   }
@@ -73,7 +76,9 @@ struct ClassGuess: Sendable {
       let isPrefill = (3...6).contains(index) || index >= Self.firstPrefillKnot
       let isBatch = index == 1 || (8..<Self.firstPrefillKnot).contains(index)
       engine.stepCoefficients[index] *=
-        isPrefill ? prefillScale : isBatch ? decodeScale * batchScale : decodeScale
+        isPrefill
+        ? prefillScale
+        : decodeScale * (isBatch ? batchScale : index == 2 ? contextScale : 1)
     }
     engine.tokenBudget = (engine.tokenBudget * budgetScale).rounded()
     engine.uplinkMilliseconds = min(max(engine.uplinkMilliseconds, 0), delay)

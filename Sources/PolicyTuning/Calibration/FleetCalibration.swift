@@ -27,8 +27,14 @@ public struct FleetCalibration: Sendable, Hashable {
     case stepEnds
     /// How long answers took, given the batches and prompts that they met.
     case answers
+    /// The same without bends: few numbers, which a log near saturation can tell where it cannot tell
+    /// many.
+    case plainAnswers
     /// Both, given the steps that a simulation of the log says they took.
     case replayedSteps
+
+    /// Whether it is regressed on how long answers took.
+    var isByAnswers: Bool { self == .answers || self == .plainAnswers }
   }
 
   /// One endpoint of the log.

@@ -65,7 +65,7 @@ public struct FleetCalibrator: Sendable {
       if source == .replayedSteps { guess = search.replayed(from: guess) }
       search.refine(&guess, step: 0.08, rounds: 2)
       search.fitCache(&guess)
-      progress?(0.25 * Double(index + 1))
+      progress?(0.8 * Double(index + 1) / Double(FleetCalibration.Source.allCases.count))
       bench.judge(&guess, seeds: Self.finalSeeds)
       guesses.append(guess)
     }

@@ -45,6 +45,39 @@ import Testing
     #expect(proof.passes, "\(proof.sentences)")
   }
 
+  @Test func fewNumbersGoBeforeManyThatAreHardlyNearer() {
+    let truth = Fixtures.engine()
+    let log = Fixtures.log(of: Fixtures.fleet([("gpu", truth), ("gpu", truth)]))
+    let rows = 0..<log.count
+    let search = CalibrationSearch(
+      bench: CalibrationBench(
+        log: log, rows: rows, judged: rows, classOfEndpoint: [0, 0], scrapeInterval: 50, seed: 5),
+      classes: AcceleratorClasses(log, rows: rows, model: Fixtures.model(slowness: 1)), rows: rows)
+    func nearest(_ distances: KeyValuePairs<FleetCalibration.Source, Double>)
+      -> FleetCalibration.Source?
+    {
+      search.nearest(
+        distances.map {
+          FleetGuess(
+            classes: [ClassGuess(base: truth.engine, source: $0.key)], discrepancies: [$0.value])
+        })?.classes.first?.source
+    }
+    #expect(nearest([.stepEnds: 0.1, .plainAnswers: 0.12]) == .plainAnswers)
+    #expect(nearest([.stepEnds: 0.1, .plainAnswers: 0.13]) == .stepEnds)
+    #expect(nearest([.plainAnswers: 0.12, .replayedSteps: 0.1]) == .plainAnswers)
+    #expect(nearest([.stepEnds: 0.1, .answers: 0.095]) == .stepEnds)
+  }
+
+  @Test func whatGrowsWithTheContextIsScaledAlone() {
+    let guess = ClassGuess(base: Fixtures.engine().engine, source: .plainAnswers)
+    let before = guess.configuration(blockTokens: 64).engine.stepCoefficients
+    let after = guess.moved(.contextScale, by: 0.5, unit: 1).configuration(blockTokens: 64)
+      .engine.stepCoefficients
+    #expect(abs(after[2] - 1.5 * before[2]) < 1e-12)
+    #expect(before[2] > 0)
+    for index in before.indices where index != 2 { #expect(after[index] == before[index]) }
+  }
+
   @Test func theSameLogGivesTheSameCalibration() {
     let engine = Fixtures.engine()
     let log = Fixtures.log(of: Fixtures.fleet([("gpu", engine), ("gpu", engine)]))
