@@ -48,21 +48,22 @@ struct GroupFit {
   /// The groups of the log, accelerators first.
   func groups(_ model: inout GlideModel) -> [Group] {
     guard case .success(let predictor) = Predictor.compile(model) else { return [] }
-    let residuals = residuals(predictor)
+    let examples = examples
+    let residuals = residuals(predictor, examples)
     var classSums = [Sum](repeating: Sum(), count: engines.classes.count)
-    for sample in 0..<table.sampleCount where !table.isCensored[sample] {
+    for (index, sample) in examples.enumerated() {
       let classIndex = classOf(sample)
-      classSums[classIndex].add(ttft: residuals.ttft[sample])
-      classSums[classIndex].add(tpot: residuals.tpot[sample])
+      classSums[classIndex].add(ttft: residuals.ttft[index])
+      classSums[classIndex].add(tpot: residuals.tpot[index])
     }
     // With one class, its deviation from the pool is noise by definition.
     if engines.classes.count == 1 { classSums = [classSums[0].withoutDeviation] }
     var endpointSums: [Int32: Sum] = [:]
-    for sample in 0..<table.sampleCount where !table.isCensored[sample] {
+    for (index, sample) in examples.enumerated() {
       let parent = classSums[classOf(sample)]
       let symbol = log.rows[table.rows[sample]].endpoint.index
-      endpointSums[symbol, default: Sum()].add(ttft: residuals.ttft[sample] - parent.ttftLog)
-      endpointSums[symbol, default: Sum()].add(tpot: residuals.tpot[sample] - parent.tpotLog)
+      endpointSums[symbol, default: Sum()].add(ttft: residuals.ttft[index] - parent.ttftLog)
+      endpointSums[symbol, default: Sum()].add(tpot: residuals.tpot[index] - parent.tpotLog)
     }
     var groups: [Group] = []
     for (index, symbol) in engines.classes.enumerated() {
@@ -105,11 +106,23 @@ struct GroupFit {
       tpotScales: [Float](repeating: Float(Exponential.value(tpot)), count: model.tpot.terms.count))
   }
 
-  private func residuals(_ predictor: Predictor) -> (ttft: [Double], tpot: [Double]) {
-    let parts = RowBlocks(rowCount: table.sampleCount).map(threads: threads) { samples in
+  /// More examples than this, taken evenly, say no more about two dozen groups.
+  private static let mostExamples = 120_000
+
+  private var examples: [Int] {
+    let step = (table.sampleCount + Self.mostExamples - 1) / Self.mostExamples
+    return stride(from: 0, to: table.sampleCount, by: max(1, step)).filter {
+      !table.isCensored[$0]
+    }
+  }
+
+  private func residuals(
+    _ predictor: Predictor, _ examples: [Int]
+  ) -> (ttft: [Double], tpot: [Double]) {
+    let parts = RowBlocks(rowCount: examples.count).map(threads: threads) { rows in
       var part: (ttft: [Double], tpot: [Double]) = ([], [])
       var row = [Double](repeating: 0, count: Feature.count)
-      for sample in samples {
+      for sample in examples[rows] {
         for feature in 0..<Feature.count { row[feature] = Double(table.features[sample, feature]) }
         let medians = predictor.medians(row)
         part.ttft.append(Exponential.logarithm(table.ttft[sample] / medians.ttft))

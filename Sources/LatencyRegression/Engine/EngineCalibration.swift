@@ -17,7 +17,7 @@ struct EngineCalibration {
   /// What is searched and how long.
   struct Configuration: Sendable {
     /// Rounds of replay and fit after the trials.
-    var rounds = 3
+    var rounds = 2
     /// Rounds when a limit is tried out.
     var trialRounds = 5
     /// Rounds when a delay is tried out, from engines that are roughly right.

@@ -31,7 +31,7 @@ struct FeatureTable: Sendable {
   }
 
   /// Rows that a chunk replays before its own, so that its state is warm.
-  private static let warmUpRows = 4_000
+  private static let warmUpRows = 2_000
   /// Rows per chunk; fixed, so that the result does not depend on the number of threads.
   private static let chunkRows = 62_500
 
