@@ -95,9 +95,13 @@ def table(rounds, log, threads, rows):
         yield f"| {task} | {name} | {taken:.2f} | {rate:,.0f} | {ratio:.2f} |"
     yield ""
     yield (
-        "Fitting is both targets: all heads and the replay for glidepath, one p90 model a target"
-        " without reading and features for the peers. Predicting includes the replay and writing"
-        " for glidepath, and is one level from ready features for the peers."
+        "Fitting is both targets. For glidepath it is all heads, groups and levels, calibrating the"
+        " engines, replaying every request and writing the file; heads and groups of more than"
+        " 350,000 requests come from every so many-th of them. For the peers it is one p90 model a"
+        " target from ready features. Neither includes reading the log."
+        " Predicting includes the replay and writing for glidepath, and is one level from ready"
+        " features for the peers. The peers' threads wait for one another: beside other work they"
+        " slow down many times over, so believe the ratios of an idle machine only."
     )
 
 
