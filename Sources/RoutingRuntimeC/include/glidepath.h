@@ -4,7 +4,7 @@
  *
  * A model (glidepath_model) is what a coefficient file holds; it is shared by any number of pools
  * and may follow its file. A pool (glidepath_pool) is what one gateway replica knows of its
- * endpoints; four events keep it true.
+ * endpoints; its events keep it true.
  *
  * Units: durations are milliseconds as double. Times are milliseconds as double on any one clock
  * that does not run backwards; the library reads no clock. Fractions are 0 to 1.
