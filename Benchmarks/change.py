@@ -58,6 +58,15 @@ def targets(rows, predictions):
     return {"TTFT": ttft, "TPOT": [pair for pair in tpot if pair[0] > 0]}
 
 
+def show(path, label, rows, predictions):
+    """Prints MAPE, MAE and pinball of both targets on `rows`."""
+    for name, pairs in targets(rows, predictions).items():
+        mape, mae, pinball, _ = metrics([y for y, _ in pairs], [p for _, p in pairs])
+        print(
+            f"{os.path.basename(path):28s} {label} {name} MAPE {mape:.4f} MAE {mae:.2f} "
+            f"p90-pinball {pinball:.4f}")
+
+
 def slowdown(options):
     """Coverage of p90 in blocks of 500 outcomes after every latency grew by 30 %."""
     for path in options.logs:
@@ -113,11 +122,7 @@ def replicas(options):
             for row in rows:
                 row["gateway"] = f"gw-{choice.randrange(gateways)}"
             predictions = predict(rows[:cut], rows, options.glidepath)
-            for name, pairs in targets(rows[cut:], predictions).items():
-                mape, mae, pinball, _ = metrics([y for y, _ in pairs], [p for _, p in pairs])
-                print(
-                    f"{os.path.basename(path):28s} {gateways} gateways {name} MAPE {mape:.4f} "
-                    f"MAE {mae:.2f} p90-pinball {pinball:.4f}")
+            show(path, f"{gateways} gateways", rows[cut:], predictions)
 
 
 def chunks(options):
@@ -128,11 +133,7 @@ def chunks(options):
         bare = [{k: v for k, v in row.items() if k != "chunk_offsets_ms"} for row in rows]
         for label, seen in (("without", bare), ("with", rows)):
             predictions = predict(seen[:cut], seen, options.glidepath)
-            for name, pairs in targets(rows[cut:], predictions).items():
-                mape, mae, pinball, _ = metrics([y for y, _ in pairs], [p for _, p in pairs])
-                print(
-                    f"{os.path.basename(path):28s} {label:7s} {name} MAPE {mape:.4f} "
-                    f"MAE {mae:.2f} p90-pinball {pinball:.4f}")
+            show(path, f"{label:7s}", rows[cut:], predictions)
 
 
 def main():

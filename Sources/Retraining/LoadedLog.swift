@@ -27,19 +27,22 @@ public struct LoadedLog: Sendable {
 
   /// A fit learns little from more than this, and this many fit in a gigabyte.
   public static let fitRowLimit = 1_000_000
+  /// Chunk times that fit beside these.
+  public static let chunkLimit = 48 << 20
 
   /// Reads log files.
   ///
   /// - Parameters:
   ///   - rowLimit: The newest requests to keep; `nil` keeps all.
+  ///   - chunkLimit: Beyond so many chunk times the older half of the requests keep none.
   ///   - keepsIDs: Whether request ids are wanted.
   /// - Throws: ``RequestLogError``.
   public static func read(
     _ inputs: [String], configuration: LogReader.Configuration, rowLimit: Int? = nil,
-    keepsIDs: Bool = true, progress: LogReader.ProgressHandler? = nil
+    chunkLimit: Int = chunkLimit, keepsIDs: Bool = true, progress: LogReader.ProgressHandler? = nil
   ) throws(RequestLogError) -> LoadedLog {
     var reader = LogReader(configuration)
-    var gatherer = Gatherer(rowLimit: rowLimit, keepsIDs: keepsIDs)
+    var gatherer = Gatherer(rowLimit: rowLimit, chunkLimit: chunkLimit, keepsIDs: keepsIDs)
     var rejected: [RejectedLine] = []
     _ = try reader.read(
       inputs, onBatch: { batch, _ in gatherer.add(batch) },
@@ -65,7 +68,7 @@ public struct LoadedLog: Sendable {
   public static func load(
     _ workspace: Workspace, window: ClosedRange<Int64>? = nil
   ) throws(LogStoreError) -> LoadedLog {
-    var gatherer = Gatherer(rowLimit: fitRowLimit, keepsIDs: true)
+    var gatherer = Gatherer(rowLimit: fitRowLimit, chunkLimit: chunkLimit, keepsIDs: true)
     var symbols = SymbolTable()
     // What would be left out need not be unpacked.
     let newest = try workspace.window(ofNewest: fitRowLimit, in: window)
@@ -89,10 +92,12 @@ public struct LoadedLog: Sendable {
     /// The position of the first id that is kept.
     var firstID = 0
     private let rowLimit: Int?
+    private let chunkLimit: Int
     private let keepsIDs: Bool
 
-    init(rowLimit: Int?, keepsIDs: Bool) {
+    init(rowLimit: Int?, chunkLimit: Int, keepsIDs: Bool) {
       self.rowLimit = rowLimit
+      self.chunkLimit = chunkLimit
       self.keepsIDs = keepsIDs
     }
 
@@ -103,7 +108,7 @@ public struct LoadedLog: Sendable {
         row.chunkOffsets = keep(row.chunkOffsets, of: batch.chunkOffsets)
         rows.append(row)
       }
-      if chunkOffsets.count > Self.mostChunks { forgetOldChunks() }
+      if chunkOffsets.count > chunkLimit { forgetChunks(before: rows.count / 2) }
       // Trimmed in large steps, so that each row moves a bounded number of times.
       if let rowLimit, rows.count > rowLimit + rowLimit / 4 { trim(to: rowLimit) }
     }
@@ -120,20 +125,11 @@ public struct LoadedLog: Sendable {
       return TextRange(start: Int32(clamping: start), count: Int32(chunkOffsets.count - start))
     }
 
-    /// Chunks that fit beside the rows in a gigabyte.
-    private static let mostChunks = 48 << 20
-
-    /// The older half of the rows keep no chunks.
-    private mutating func forgetOldChunks() {
-      let middle = rows.count / 2
-      let forgotten = rows[middle].chunkOffsets.start
-      for index in rows.indices {
-        if index < middle {
-          rows[index].chunkOffsets = TextRange()
-        } else {
-          rows[index].chunkOffsets.start -= forgotten
-        }
-      }
+    /// Rows before `row` keep no chunks.
+    private mutating func forgetChunks(before row: Int) {
+      let forgotten = row < rows.count ? rows[row].chunkOffsets.start : Int32(chunkOffsets.count)
+      for index in 0..<row { rows[index].chunkOffsets = TextRange() }
+      for index in row..<rows.count { rows[index].chunkOffsets.start -= forgotten }
       chunkOffsets.removeFirst(Int(forgotten))
     }
 
@@ -148,12 +144,8 @@ public struct LoadedLog: Sendable {
     private mutating func trim(to limit: Int) {
       leftOut += rows.count - limit
       let dropped = rows.count - limit
-      let forgotten = limit > 0 ? Int(rows[dropped].chunkOffsets.start) : chunkOffsets.count
+      forgetChunks(before: dropped)
       rows.removeFirst(dropped)
-      chunkOffsets.removeFirst(forgotten)
-      if forgotten > 0 {
-        for index in rows.indices { rows[index].chunkOffsets.start -= Int32(forgotten) }
-      }
       // One id a row, in the same order.
       if keepsIDs {
         requestIDs.removeFirst(dropped)

@@ -42,7 +42,7 @@ public struct EngineSnapshot: Sendable, Hashable {
   }
 }
 
-/// The state of one endpoint as one gateway sees it, fed by the events that it sees.
+/// The state of one endpoint as one gateway sees it, fed by its events.
 ///
 /// The same code runs live and in replay. It never reads a clock: every call brings the time.
 public struct EndpointLoad: Sendable {

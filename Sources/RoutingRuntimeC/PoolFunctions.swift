@@ -138,23 +138,26 @@ func glidepathPoolDispatched(
 func glidepathPoolFirstToken(
   _ pool: UnsafeMutableRawPointer?, _ request: UInt64, _ time: Double
 ) -> Int32 {
-  guard let pool = unsafe handle(pool, PoolHandle.self) else { return noHandle() }
-  guard isTime(time) else { return ErrorText.note(.invalidArgument, "the time is not finite") }
-  let handle = EndpointPool.Handle(bits: request)
-  guard pool.router.isInFlight(handle) else { return noRequest() }
-  pool.router.firstToken(handle, at: time)
-  return ResultCode.ok.rawValue
+  unsafe report(pool, request, time) { $0.router.firstToken($1, at: time) }
 }
 
 @_cdecl("glidepath_pool_tokens")
 func glidepathPoolTokens(
   _ pool: UnsafeMutableRawPointer?, _ request: UInt64, _ time: Double
 ) -> Int32 {
+  unsafe report(pool, request, time) { $0.router.tokens($1, at: time) }
+}
+
+/// Tells the pool what came back of a request in flight.
+private func report(
+  _ pool: UnsafeMutableRawPointer?, _ request: UInt64, _ time: Double,
+  _ tell: (PoolHandle, EndpointPool.Handle) -> Void
+) -> Int32 {
   guard let pool = unsafe handle(pool, PoolHandle.self) else { return noHandle() }
   guard isTime(time) else { return ErrorText.note(.invalidArgument, "the time is not finite") }
   let handle = EndpointPool.Handle(bits: request)
   guard pool.router.isInFlight(handle) else { return noRequest() }
-  pool.router.tokens(handle, at: time)
+  tell(pool, handle)
   return ResultCode.ok.rawValue
 }
 

@@ -133,15 +133,8 @@ public struct FleetEvaluator: PolicyEvaluator {
     for index in stretch.first..<requests.count {
       let (request, outcome) = (requests[index], outcomes[index])
       let share = (request.arrivalMilliseconds - stretch.start) / width
-      let isComplete = outcome.status == .completed
       result.append(
-        block: min(Int(share * Double(blockCount)), blockCount - 1),
-        ttftMilliseconds: isComplete ? outcome.ttftMilliseconds : .infinity,
-        tpotMilliseconds: isComplete ? outcome.tpotMilliseconds : .nan,
-        e2eMilliseconds: isComplete ? outcome.e2eMilliseconds : .infinity,
-        isGood: outcome.meets(
-          ttftMilliseconds: request.ttftObjectiveMilliseconds,
-          tpotMilliseconds: request.tpotObjectiveMilliseconds))
+        block: min(Int(share * Double(blockCount)), blockCount - 1), request, outcome)
     }
     return result
   }

@@ -1,3 +1,5 @@
+public import FleetSimulation
+
 /// What users saw in one simulated run, request by request, in order of arrival.
 ///
 /// Requests that were refused, failed or timed out count as waits of ``refusedMilliseconds``, so that
@@ -33,6 +35,21 @@ public struct Observations: Sendable, Hashable {
     tpot.append(tpotMilliseconds)
     e2e.append(e2eMilliseconds.isFinite ? e2eMilliseconds : Self.refusedMilliseconds)
     isGood.append(good)
+  }
+
+  /// Adds one request with what became of it.
+  public mutating func append(
+    block: Int, _ request: SimulatedRequest, _ outcome: RequestOutcome
+  ) {
+    let isComplete = outcome.status == .completed
+    append(
+      block: block,
+      ttftMilliseconds: isComplete ? outcome.ttftMilliseconds : .infinity,
+      tpotMilliseconds: isComplete ? outcome.tpotMilliseconds : .nan,
+      e2eMilliseconds: isComplete ? outcome.e2eMilliseconds : .infinity,
+      isGood: outcome.meets(
+        ttftMilliseconds: request.ttftObjectiveMilliseconds,
+        tpotMilliseconds: request.tpotObjectiveMilliseconds))
   }
 
   /// Adds those of another run, whose blocks are other blocks.

@@ -130,7 +130,9 @@ public struct PredictedCostParameters: Sendable, Hashable {
   /// Sections from before ``recomputation`` were tuned without it.
   public init(_ section: [PolicyParameter]) {
     var all = Self().values
-    if !section.isEmpty { all[all.count - 1] = 0 }
+    if !section.isEmpty, let added = Self.schema.firstIndex(where: { $0.name == "recomputation" }) {
+      all[added] = 0
+    }
     for parameter in section where all.indices.contains(Int(parameter.identifier)) {
       all[Int(parameter.identifier)] = parameter.value
     }

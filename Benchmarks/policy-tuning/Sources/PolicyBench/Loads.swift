@@ -79,14 +79,8 @@ struct Loads {
     let cut = requests[0].arrivalMilliseconds + 0.5 * world.workload.durationMilliseconds
     var result = Observations()
     for (request, outcome) in zip(requests, outcomes) where request.arrivalMilliseconds >= cut {
-      let isComplete = outcome.status == .completed
       result.append(
-        block: 0, ttftMilliseconds: isComplete ? outcome.ttftMilliseconds : .infinity,
-        tpotMilliseconds: isComplete ? outcome.tpotMilliseconds : .nan,
-        e2eMilliseconds: isComplete ? outcome.e2eMilliseconds : .infinity,
-        isGood: outcome.meets(
-          ttftMilliseconds: request.ttftObjectiveMilliseconds,
-          tpotMilliseconds: request.tpotObjectiveMilliseconds))
+        block: 0, request, outcome)
     }
     return result
   }

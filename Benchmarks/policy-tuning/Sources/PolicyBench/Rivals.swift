@@ -81,15 +81,9 @@ struct Rivals {
     let width = (1 - Self.logShare) * world.workload.durationMilliseconds / Double(Self.blocks)
     var result = Observations()
     for (request, outcome) in zip(requests, outcomes) where request.arrivalMilliseconds >= cut {
-      let isComplete = outcome.status == .completed
       result.append(
-        block: min(Int((request.arrivalMilliseconds - cut) / width), Self.blocks - 1),
-        ttftMilliseconds: isComplete ? outcome.ttftMilliseconds : .infinity,
-        tpotMilliseconds: isComplete ? outcome.tpotMilliseconds : .nan,
-        e2eMilliseconds: isComplete ? outcome.e2eMilliseconds : .infinity,
-        isGood: outcome.meets(
-          ttftMilliseconds: request.ttftObjectiveMilliseconds,
-          tpotMilliseconds: request.tpotObjectiveMilliseconds))
+        block: min(Int((request.arrivalMilliseconds - cut) / width), Self.blocks - 1), request,
+        outcome)
     }
     return result
   }
