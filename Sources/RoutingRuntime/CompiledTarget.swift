@@ -126,6 +126,22 @@ struct CompiledTarget: Sendable {
       lowHalf: lower, highHalf: SIMD4(lowHalf: upper, highHalf: SIMD2(repeating: 0)))
   }
 
+  /// The mean and the median before live correction, as ``heads(_:from:group:)`` has them.
+  ///
+  /// - Complexity: O(terms), no allocation.
+  @inline(always)
+  func lowerHeads(_ row: [Double], group: Int) -> SIMD2<Double> {
+    var sums = intercepts.lower.lowHalf
+    let row = row.span
+    let terms = terms.span
+    let coefficients = coefficients.span.extracting(
+      group * terms.count..<(group + 1) * terms.count)
+    for term in terms.indices {
+      sums += coefficients[term].lower.lowHalf * terms[term].value(row, 0)
+    }
+    return sums * calibrations.lower.lowHalf
+  }
+
   /// Each term's contribution to head `head`, ms; then the intercept.
   func contributions(_ row: [Double], group: Int, head: Int) -> [Double] {
     let base = group * terms.count

@@ -49,7 +49,7 @@ public struct EndpointLoad: Sendable {
   /// The endpoint's engine as of the last event; being asked never moves it.
   public internal(set) var engine: EngineEmulator
   /// The same engine, run ahead to the arrival of the request that was last asked about.
-  private(set) var ahead: EngineEmulator
+  var ahead: EngineEmulator
   private var aheadTime = -Double.infinity
   private var isAheadCurrent = false
   /// Forecasts prompts on the engine run ahead.
@@ -100,15 +100,19 @@ public struct EndpointLoad: Sendable {
 
   /// A request was sent here.
   ///
+  /// - Parameter sums: The fading sums that are kept; the others stay 0.
   /// - Returns: The prefill work that it brings, ms.
   mutating func dispatched(
-    slot: Int32, _ request: RequestShape, forecast: EngineForecast, at time: Double
+    slot: Int32, _ request: RequestShape, forecast: EngineForecast, keeping sums: LaneNeeds,
+    at time: Double
   ) -> Double {
     let amount = Self.prefillWork(forecast)
-    fastWork.add(amount, at: time, halfLife: Self.fastHalfLife)
-    work.add(amount, at: time, halfLife: Self.halfLife)
-    slowWork.add(amount, at: time, halfLife: Self.slowHalfLife)
-    mediumWork.add(amount, at: time, halfLife: Self.mediumHalfLife)
+    if sums.has(.fastWork) { fastWork.add(amount, at: time, halfLife: Self.fastHalfLife) }
+    if sums.has(.work) { work.add(amount, at: time, halfLife: Self.halfLife) }
+    if sums.has(.slowWork) { slowWork.add(amount, at: time, halfLife: Self.slowHalfLife) }
+    if sums.has(.mediumWork) {
+      mediumWork.add(amount, at: time, halfLife: Self.mediumHalfLife)
+    }
     sumsEpoch = .nan
     averageBatch.observe(forecast.decodingAfter)
     catchUp(to: time + engine.uplinkMilliseconds)
@@ -150,7 +154,7 @@ public struct EndpointLoad: Sendable {
 
   mutating func finished(
     slot: Int32, hadFirstToken: Bool, outputTokens: Double, tpotMilliseconds: Double,
-    at time: Double
+    keepsLatest: Bool, at time: Double
   ) {
     catchUp(to: time - engine.downlinkMilliseconds)
     engine.finished(request: slot, at: time)
@@ -158,6 +162,7 @@ public struct EndpointLoad: Sendable {
     if outputTokens > 0 { recentOutput.observe(outputTokens) }
     if outputTokens > 8, tpotMilliseconds > 0 {
       recentTPOT.observe(tpotMilliseconds)
+      guard keepsLatest else { return }
       let kept = latestTPOTCount.kept(at: time, halfLife: Self.latestHalfLife)
       latestTPOTSum.add(tpotMilliseconds, at: time, keeping: kept)
       latestTPOTCount.add(1, at: time, keeping: kept)
@@ -182,7 +187,7 @@ public struct EndpointLoad: Sendable {
   // MARK: - Features
 
   /// Makes the engine ahead one that can be run to `time`.
-  private mutating func turn(to time: Double) {
+  mutating func turn(to time: Double) {
     if !isAheadCurrent || time < aheadTime {
       ahead.assume(engine)
       forecaster.invalidate()
@@ -250,7 +255,7 @@ public struct EndpointLoad: Sendable {
     cells.set(.slowness, ahead.slowness)
 
     func rate(_ sum: DecayedSum, _ need: LaneNeeds, _ halfLife: Double) -> Double {
-      needs.contains(need) ? sum.rate(at: time, halfLife: halfLife) : 0
+      needs.has(need) ? sum.rate(at: time, halfLife: halfLife) : 0
     }
     let arrival = min(rate(work, .work, Self.halfLife), 1)
     cells.set(.arrivalWorkFast, min(rate(fastWork, .fastWork, Self.fastHalfLife), 2))
@@ -258,7 +263,7 @@ public struct EndpointLoad: Sendable {
     cells.set(.arrivalWorkSlow, min(rate(slowWork, .slowWork, Self.slowHalfLife), 1))
     cells.set(.poolArrivalWork, min(pool.arrivalWork, 2))
     cells.set(.recentTPOT, recentTPOT.value)
-    cells.set(.latestTPOT, needs.contains(.latest) ? latestTPOT(forecast, at: time) : 0)
+    cells.set(.latestTPOT, needs.has(.latest) ? latestTPOT(forecast, at: time) : 0)
     cells.set(.arrivalWorkMedium, min(rate(mediumWork, .mediumWork, Self.mediumHalfLife), 1.5))
     cells.set(.poolArrivalWorkFast, min(pool.arrivalWorkFast, 2))
     cells.set(.poolDecodingPerEndpoint, pool.decodingRequests / pool.endpointCount)

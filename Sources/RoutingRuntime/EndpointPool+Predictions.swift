@@ -27,14 +27,37 @@ extension EndpointPool {
     if asked.endpoint == endpoint, asked.time == time, asked.request == request { return }
     if let predictor {
       asked.forecast = loadRow(request, on: endpoint, at: time)
-      asked.raw = raw(predictor, endpoint)
-      asked.prediction = corrected(asked.raw, predictor, endpoint, at: time)
+      if predictsLevels {
+        asked.raw = raw(predictor, endpoint)
+        asked.prediction = corrected(asked.raw, predictor, endpoint, at: time)
+      } else {
+        askMeans(predictor, endpoint, at: time)
+      }
     } else {
       // Nobody reads the features.
       asked.forecast = endpoints[endpoint].forecast(request, isPhaseNeeded: false, at: time)
       asked.prediction = nil
     }
     (asked.endpoint, asked.time, asked.request) = (endpoint, time, request)
+  }
+
+  /// Answers ``asked`` by means alone, from ``row``; medians are kept for the correction.
+  @inline(always)
+  private mutating func askMeans(_ predictor: Predictor, _ endpoint: Int, at time: Double) {
+    let least = Predictor.forecastShare * row[Int(Feature.forecastMilliseconds.rawValue)]
+    let ttft = predictor.ttft.lowerHeads(row, group: groups[endpoint])
+    let tpot = predictor.tpot.lowerHeads(row, group: groups[endpoint])
+    asked.raw.ttft[1] = max(ttft[1], least)
+    asked.raw.tpot[1] = tpot[1]
+    asked.raw.regime = LiveCorrection.regime(
+      pendingRequests: row[Int(Feature.queuedRequests.rawValue)])
+    asked.prediction = Prediction(
+      ttft: HeadValues(
+        onlyMean: ttftCorrection.corrected(
+          mean: max(ttft[0], least), endpoint: endpoint, at: time)),
+      tpot: HeadValues(
+        onlyMean: tpotCorrection.corrected(mean: tpot[0], endpoint: endpoint, at: time)),
+      isExtrapolating: false)
   }
 
   /// The factors by which outcomes correct `endpoint` at `time`.

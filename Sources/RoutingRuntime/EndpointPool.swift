@@ -34,6 +34,23 @@ public struct EndpointPool: Sendable {
     var forecastMilliseconds = 0.0
     var raw = RawPrediction()
     var predicted: Prediction?
+
+    /// The slot is a new request's.
+    ///
+    /// - Returns: Its generation.
+    mutating func dispatched(
+      to endpoint: Int, _ asked: borrowing Question, at time: Double
+    ) -> UInt32 {
+      generation &+= 1
+      self.endpoint = Int32(endpoint)
+      hasFirstToken = false
+      dispatchTime = time
+      forecastMilliseconds =
+        asked.forecast.queueMilliseconds + asked.forecast.prefillMilliseconds
+      raw = asked.raw
+      predicted = asked.prediction
+      return generation
+    }
   }
 
   /// The heads of both targets before correction.
@@ -68,13 +85,28 @@ public struct EndpointPool: Sendable {
   var row = [Double](repeating: 0, count: Feature.count)
   /// The question that was answered last, while nothing has happened since.
   var asked = Question()
+  /// The fading sums that are kept.
+  private let keptSums: LaneNeeds
+  /// Whether quantiles are predicted, or only means.
+  let predictsLevels: Bool
 
   /// A pool without endpoints, with room for `capacity` requests in flight.
   ///
   /// - Parameter predictor: What it predicts with; without one it only follows the load.
   public init(predictor: Predictor? = nil, capacity: Int = 4096) {
+    self.init(predictor: predictor, capacity: capacity, keepsSums: true, predictsLevels: true)
+  }
+
+  /// A pool that does without what is not read, if need be.
+  ///
+  /// - Parameters:
+  ///   - keepsSums: Whether all fading sums are kept, or only those that `predictor` reads.
+  ///   - predictsLevels: Whether quantiles are predicted, or only means.
+  init(predictor: Predictor?, capacity: Int, keepsSums: Bool, predictsLevels: Bool) {
     slots.reserveCapacity(capacity)
     freeSlots.reserveCapacity(capacity)
+    keptSums = keepsSums ? .everything : predictor?.lanes.needs ?? []
+    self.predictsLevels = predictsLevels
     self.predictor = predictor
     if let predictor {
       ttftCorrection = LiveCorrection(predictor.model.correction)
@@ -188,23 +220,19 @@ public struct EndpointPool: Sendable {
     }
     ask(request, on: endpoint, at: time)
     let amount = endpoints[endpoint].dispatched(
-      slot: slot, request, forecast: asked.forecast, at: time)
+      slot: slot, request, forecast: asked.forecast, keeping: keptSums, at: time)
     // The answer stays to be read, though it is no longer one to that question.
     observeOthers(endpoint)
-    work.add(amount, at: time, halfLife: EndpointLoad.mediumHalfLife)
-    fastWork.add(amount, at: time, halfLife: EndpointLoad.fastHalfLife)
+    if keptSums.has(.poolWork) {
+      work.add(amount, at: time, halfLife: EndpointLoad.mediumHalfLife)
+    }
+    if keptSums.has(.poolFastWork) {
+      fastWork.add(amount, at: time, halfLife: EndpointLoad.fastHalfLife)
+    }
     rates.time = .nan
     totals.pendingRequests += 1
-    let index = Int(slot)
-    slots[index].generation &+= 1
-    slots[index].endpoint = Int32(endpoint)
-    slots[index].hasFirstToken = false
-    slots[index].dispatchTime = time
-    slots[index].forecastMilliseconds =
-      asked.forecast.queueMilliseconds + asked.forecast.prefillMilliseconds
-    slots[index].raw = asked.raw
-    slots[index].predicted = asked.prediction
-    return Handle(slot: slot, generation: slots[index].generation)
+    let generation = slots[Int(slot)].dispatched(to: endpoint, asked, at: time)
+    return Handle(slot: slot, generation: generation)
   }
 
   /// The first token of a request came back.
@@ -212,9 +240,9 @@ public struct EndpointPool: Sendable {
   /// Unknown handles are ignored.
   public mutating func firstToken(_ handle: Handle, at time: Double) {
     guard let index = live(handle), !slots[index].hasFirstToken else { return }
-    let endpoint = Int(slots[index].endpoint)
     slots[index].hasFirstToken = true
     slots[index].firstTokenTime = time
+    let endpoint = Int(slots[index].endpoint)
     let taken = time - slots[index].dispatchTime
     let forecast = slots[index].forecastMilliseconds
     let excess = min(max(taken - forecast, -10_000), 10_000)
@@ -226,8 +254,8 @@ public struct EndpointPool: Sendable {
     totals.decodingRequests += 1
     if let predicted = slots[index].predicted?.ttft {
       ttftCorrection.observe(
-        raw: slots[index].raw.ttft, corrected: predicted, actual: taken, endpoint: endpoint,
-        regime: slots[index].raw.regime, at: time)
+        raw: slots[index].raw.ttft, corrected: predictsLevels ? predicted : nil, actual: taken,
+        endpoint: endpoint, regime: slots[index].raw.regime, at: time)
       columns.markTTFTCorrected(endpoint)
     }
   }
@@ -250,24 +278,24 @@ public struct EndpointPool: Sendable {
   public mutating func finished(_ handle: Handle, outputTokens: Double, at time: Double) {
     guard let index = live(handle) else { return }
     let endpoint = Int(slots[index].endpoint)
+    slots[index].endpoint = -1
     let hadFirstToken = slots[index].hasFirstToken
     let tpot =
       hadFirstToken && outputTokens > 1
       ? (time - slots[index].firstTokenTime) / (outputTokens - 1) : 0
     endpoints[endpoint].finished(
       slot: handle.slot, hadFirstToken: hadFirstToken, outputTokens: outputTokens,
-      tpotMilliseconds: tpot, at: time)
+      tpotMilliseconds: tpot, keepsLatest: keptSums.has(.latest), at: time)
     observeOthers(endpoint)
     if hadFirstToken { totals.decodingRequests -= 1 } else { totals.pendingRequests -= 1 }
     if outputTokens > Self.judgedOutputTokens, tpot > 0,
       let predicted = slots[index].predicted?.tpot
     {
       tpotCorrection.observe(
-        raw: slots[index].raw.tpot, corrected: predicted, actual: tpot, endpoint: endpoint,
-        regime: slots[index].raw.regime, at: time)
+        raw: slots[index].raw.tpot, corrected: predictsLevels ? predicted : nil, actual: tpot,
+        endpoint: endpoint, regime: slots[index].raw.regime, at: time)
       columns.markTPOTCorrected(endpoint)
     }
-    slots[index].endpoint = -1
     freeSlots.append(handle.slot)
   }
 
@@ -276,7 +304,7 @@ public struct EndpointPool: Sendable {
     endpoints[endpoint].observe(snapshot)
     asked.endpoint = -1
     // Without a predictor no columns are read, and a new one reads all anew.
-    if let predictor, predictor.lanes.needs.contains(.snapshot) { columns.markScraped(endpoint) }
+    if let predictor, predictor.lanes.needs.has(.snapshot) { columns.markScraped(endpoint) }
   }
 
   /// Something happened on an endpoint.
@@ -346,7 +374,7 @@ public struct EndpointPool: Sendable {
   /// - Parameter needs: Rates that it does not ask for stay 0.
   @inline(always)
   mutating func totals(at time: Double, needs: LaneNeeds) -> PoolTotals {
-    if needs.contains(.poolWork) || needs.contains(.poolFastWork), rates.time != time {
+    if needs.has(.poolWork) || needs.has(.poolFastWork), rates.time != time {
       rates = (
         time, work.rate(at: time, halfLife: EndpointLoad.mediumHalfLife),
         fastWork.rate(at: time, halfLife: EndpointLoad.fastHalfLife)
@@ -355,10 +383,10 @@ public struct EndpointPool: Sendable {
     var pool = totals
     pool.recentExcess = recentExcess.value
     pool.endpointCount = Double(max(endpoints.count, 1))
-    if needs.contains(.poolWork) {
+    if needs.has(.poolWork) {
       pool.arrivalWork = rates.work / pool.endpointCount
     }
-    if needs.contains(.poolFastWork) {
+    if needs.has(.poolFastWork) {
       pool.arrivalWorkFast = rates.fastWork / pool.endpointCount
     }
     return pool

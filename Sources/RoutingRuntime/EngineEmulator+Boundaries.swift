@@ -10,7 +10,7 @@ extension EngineEmulator {
     if boundary - stepStart < 0.5 * length {
       stepStart = boundary
       if endedRequest {
-        current.decodingRequests = Double(decoding.count)
+        current.decodingRequests = decodingRequests
         current.contextTokens = contextTokens
         stepEnd = boundary + stepModel.length(of: current) * slowness
       } else {

@@ -42,6 +42,8 @@ public struct EngineEmulator: Sendable {
   var queue: [QueuedPrompt] = []
   var queueHead = 0
   var decoding: [DecodingRequest] = []
+  /// Requests of the batch that stand in the memory of the emulator which this one was copied from.
+  var borrowedRequests = 0
   var contextTokens = 0.0
   var stepCount = 0.0
   var isBusy = false
@@ -95,7 +97,12 @@ public struct EngineEmulator: Sendable {
   }
 
   /// Requests in the batch, past their prompts.
-  public var decodingRequests: Double { Double(decoding.count) }
+  public var decodingRequests: Double { Double(batchCount) }
+  /// The same as a whole number.
+  @inline(always)
+  var batchCount: Int { borrowedRequests + decoding.count }
+  /// Whether sequence slots may run out while what is here is computed.
+  var mayRunOutOfSlots: Bool { decodingRequests + queuedRequests + 1 > maximumSequences }
   /// Requests whose prompts are not computed yet.
   public var queuedRequests: Double { Double(queue.count - queueHead) }
 
@@ -104,6 +111,20 @@ public struct EngineEmulator: Sendable {
     queueHead == queue.count && tokenBudget > decodingRequests
       && decodingRequests + 1 <= maximumSequences
   }
+
+  /// What the next step decodes; without queued prompts that is all of it.
+  @inline(always)
+  var nextStep: StepComposition {
+    var step = StepComposition()
+    step.decodingRequests = decodingRequests
+    step.contextTokens = contextTokens + (isBusy ? decodingRequests : 0)
+    step.otherDecodingRequests = otherDecodingRequests
+    return step
+  }
+
+  /// The prompt tokens that fit into a step beside so many requests, at least 1.
+  @inline(always)
+  func budget(beside batch: Double) -> Double { max(tokenBudget - batch, 1) }
 
   /// How long the running step has run when a request dispatched at `time` arrives; 0 when idle.
   public func stepElapsed(at time: Double) -> Double {
@@ -196,12 +217,19 @@ public struct EngineEmulator: Sendable {
 
   // MARK: - Steps
 
-  var isIdle: Bool { decoding.isEmpty && queue.count == queueHead }
+  var isIdle: Bool { batchCount == 0 && queue.count == queueHead }
 
   /// Completes every step that ends by `time`.
   ///
   /// - Complexity: O(steps), amortized; no allocation.
+  @inline(always)
   mutating func advance(to time: Double) {
+    // Mostly none does.
+    if isBusy, !(stepEnd <= time) || awaitsFirstToken { return }
+    advanceSteps(to: time)
+  }
+
+  private mutating func advanceSteps(to time: Double) {
     while true {
       if !isBusy {
         if isIdle { return }
@@ -213,7 +241,7 @@ public struct EngineEmulator: Sendable {
       // An engine that was silent for so long is not worth following step by step.
       if stepEnd - lastBoundary > Self.longestSilence { return }
       completeStep()
-      if queueHead == queue.count, !decoding.isEmpty, trace == nil {
+      if queueHead == queue.count, batchCount > 0, trace == nil {
         decode(to: time)
         return
       }
@@ -223,7 +251,7 @@ public struct EngineEmulator: Sendable {
   /// Advances an engine without queued prompts: step by step as ``beginStep()`` and
   /// ``completeStep()`` do, but all steps are alike except for their context.
   private mutating func decode(to time: Double) {
-    let batch = Double(decoding.count)
+    let batch = decodingRequests
     let (base, others) = (stepModel.decode(batch), stepModel.perOther * otherDecodingRequests)
     let (perContext, pace) = (stepModel.perContext, slowness)
     let latest = lastBoundary
@@ -262,7 +290,7 @@ public struct EngineEmulator: Sendable {
   private mutating func beginStep() {
     current = StepComposition()
     awaitsFirstToken = false
-    current.decodingRequests = Double(decoding.count)
+    current.decodingRequests = decodingRequests
     current.contextTokens = contextTokens
     current.otherDecodingRequests = otherDecodingRequests
     var budget = tokenBudget - current.decodingRequests
@@ -286,7 +314,7 @@ public struct EngineEmulator: Sendable {
   }
 
   mutating func completeStep() {
-    contextTokens += Double(decoding.count)
+    contextTokens += decodingRequests
     stepCount += 1
     stepsSinceBoundary += 1
     predictedSinceBoundary += stepEnd - stepStart
@@ -330,8 +358,7 @@ public struct EngineEmulator: Sendable {
   private mutating func dropFinishedPrompts() {
     while queueHead < queue.count, queue[queueHead].remainingTokens <= 0 { queueHead += 1 }
     if queueHead == queue.count {
-      // Quicker than removing all, for a few.
-      queue.removeLast(queue.count)
+      queue.dropAll()
       queueHead = 0
     } else if queueHead >= 256 {
       queue.removeSubrange(0..<queueHead)

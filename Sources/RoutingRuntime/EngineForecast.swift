@@ -42,15 +42,10 @@ extension QueueForecast {
   @inline(always)
   fileprivate mutating func become(nextStepOf engine: borrowing EngineEmulator, at arrival: Double)
   {
-    let batch = Double(engine.decoding.count)
     start = engine.isBusy ? engine.expectedStepEnd(at: arrival) : arrival
     steps = engine.isBusy ? 1 : 0
-    step.decodingRequests = batch
-    step.contextTokens = engine.contextTokens + (engine.isBusy ? batch : 0)
-    step.prefillTokens = 0
-    step.attention = 0
-    step.otherDecodingRequests = engine.otherDecodingRequests
-    budget = max(engine.tokenBudget - batch, 1)
+    step = engine.nextStep
+    budget = engine.budget(beside: step.decodingRequests)
     finishedPrompts = 0
     finishedPromptTokens = 0
     queuedTokens = 0
@@ -325,9 +320,7 @@ public struct EngineForecaster: Sendable {
   private mutating func loadEndings(_ engine: EngineEmulator, meanOutputTokens: Double) {
     if !endings.isEmpty { endings.removeAll(keepingCapacity: true) }
     earliestEnding = .infinity
-    let mayRunOut =
-      engine.decodingRequests + engine.queuedRequests + 1 > engine.maximumSequences
-    guard mayRunOut else { return }
+    guard engine.mayRunOutOfSlots else { return }
     for request in engine.decoding {
       let generated = engine.stepCount - request.firstStep
       if request.maximumTokens > 0 {

@@ -1,7 +1,7 @@
 /// What the runtime knows about a request and an endpoint at dispatch; the terms index these.
 ///
 /// The order is part of the coefficient file's schema: append, never reorder.
-public enum Feature: UInt16, CaseIterable, Sendable {
+public enum Feature: UInt16, BitwiseCopyable, CaseIterable, Sendable {
   // The request.
   case promptTokens
   case newTokens

@@ -76,6 +76,12 @@ struct LiveCorrection: Sendable {
     return raised * factor(endpoint, at: time) * levelFactors[regime]
   }
 
+  /// The mean times the endpoint's factor, raised to the least that is ever predicted.
+  @inline(always)
+  func corrected(mean: Double, endpoint: Int, at time: Double) -> Double {
+    max(mean * factor(endpoint, at: time), Predictor.floorMilliseconds)
+  }
+
   // MARK: - Batches
 
   /// Whether factors fade slowly enough to be scaled to a common epoch.
@@ -105,41 +111,43 @@ struct LiveCorrection: Sendable {
     let outside =
       larger(logarithms - deadZone, all(0)) + smaller(logarithms + deadZone, all(0))
     guard largest(larger(outside, 0 - outside)) > 0 else { return nil }
-    var factors = all(1)
-    for lane in 0..<laneCount where outside[lane] != 0 { factors[lane] = exp(outside[lane]) }
-    return factors
+    return exponential(outside)
   }
 
   /// Learns from an outcome.
   ///
   /// - Parameters:
-  ///   - raw: The heads before correction, as predicted at dispatch.
-  ///   - corrected: What was predicted at dispatch.
+  ///   - raw: The heads before correction, as predicted at dispatch; only the median counts.
+  ///   - corrected: What was predicted at dispatch; `nil` to leave the levels alone.
   ///   - actual: ms, above 0.
   mutating func observe(
-    raw: SIMD8<Double>, corrected: HeadValues, actual: Double, endpoint: Int, regime: Int,
+    raw: SIMD8<Double>, corrected: HeadValues?, actual: Double, endpoint: Int, regime: Int,
     at time: Double
   ) {
     guard actual > 0, actual.isFinite else { return }
     let current = logarithm(endpoint, at: time)
     let residual = log(actual / max(raw[1], Predictor.floorMilliseconds)) - current
     let bounded = min(max(residual, -Self.clip), Self.clip)
-    factors[endpoint].logarithm = min(max(current + model.gain * bounded, -logBound), logBound)
-    factors[endpoint].time = time
+    factors[endpoint] = EndpointFactor(
+      logarithm: min(max(current + model.gain * bounded, -logBound), logBound), time: time)
+    guard let corrected else { return }
+    var (offset, factor) = (offsets[regime], levelFactors[regime])
     for level in 0..<4 {
-      let target = 1 - HeadValues.levels[level]
       let exceeded = actual > corrected.quantile(level) ? 1.0 : 0.0
       let moved =
-        offsets[regime][level] + model.conformalStep * Self.steps[level] * (exceeded - target)
-      offsets[regime][level] = min(max(moved, -Self.offsetBound), Self.offsetBound)
-      levelFactors[regime][level + 1] = exp(offsets[regime][level])
+        offset[level] + model.conformalStep * Self.steps[level] * (exceeded - Self.shares[level])
+      offset[level] = min(max(moved, -Self.offsetBound), Self.offsetBound)
+      factor[level + 1] = exp(offset[level])
     }
+    (offsets[regime], levelFactors[regime]) = (offset, factor)
   }
 
   /// One outcome, however odd, says no more than this about the factor.
   private static let clip = 0.2
   private static let deadZone = 0.1
   private static let offsetBound = 1.5
+  /// The shares of outcomes that exceed the levels: 1 less each.
+  private static let shares = SIMD4<Double>(1 - 0.5, 1 - 0.9, 1 - 0.95, 1 - 0.99)
   /// Higher levels are exceeded rarely, so each exceedance says more.
   private static let steps = SIMD4<Double>(0.4, 1, 1.8, 6)
 }

@@ -40,6 +40,11 @@ public struct HeadValues: Sendable, Hashable {
   /// The heads as a vector: mean, p50, p90, p95, p99, and three zeros.
   var vector: SIMD8<Double> { SIMD8(mean, p50, p90, p95, p99, 0, 0, 0) }
 
+  /// A distribution of which nothing but the mean is known.
+  init(onlyMean mean: Double) {
+    self.init(mean: mean, p50: .nan, p90: .nan, p95: .nan, p99: .nan)
+  }
+
   /// From a vector in that order; heads are raised to at least `floor` and to the level below.
   init(_ vector: SIMD8<Double>, floor: Double) {
     mean = max(vector[0], floor)

@@ -4,36 +4,54 @@ extension EndpointLoad {
   /// Writes what a batch needs to know of this endpoint after an event, as of `time`.
   ///
   /// - Parameters:
-  ///   - rows: Of the endpoint's group.
-  ///   - lane: The endpoint's place in it.
+  ///   - row: The endpoint's.
   ///   - needs: Of the fading sums, those that are written.
   ///   - epoch: The time to which they are scaled.
   mutating func write(
-    into rows: inout MutableSpan<Lanes>, _ lane: Int, needs: LaneNeeds, epoch: Double,
+    into row: LaneRow, needs: LaneNeeds, epoch: Double,
     at time: Double
   ) {
-    lookAhead(at: time)
-    ahead.writeStep(into: &rows, lane, before: forecaster.cached, at: time)
-    ahead.writeBoundary(into: &rows, lane)
-    ahead.writeQueue(into: &rows, lane, forecaster.cached)
+    writeEngine(into: row, isChanged: true, at: time)
+    ahead.writeBoundary(into: row)
     if sumsEpoch != epoch {
-      writeSums(into: &rows, lane, needs: needs, epoch: epoch)
+      writeSums(into: row, needs: needs, epoch: epoch)
       sumsEpoch = epoch
     }
     if latestEpoch != epoch {
-      writeLatest(into: &rows, lane, epoch: epoch)
+      writeLatest(into: row, epoch: epoch)
       latestEpoch = epoch
     }
-    writeMeans(into: &rows, lane)
-    if snapshot == nil { writeSnapshot(into: &rows, lane) }
+    writeMeans(into: row)
+    if snapshot == nil, needs.has(.snapshot) { writeSnapshot(into: row) }
   }
 
   /// Writes what changes while nothing happens: the engine moves on.
-  mutating func writeEngine(into rows: inout MutableSpan<Lanes>, _ lane: Int, at time: Double) {
-    lookAhead(at: time)
-    ahead.writeStep(into: &rows, lane, before: forecaster.cached, at: time)
-    if !ahead.writeContext(into: &rows, lane, forecaster.cached) {
-      ahead.writeQueue(into: &rows, lane, forecaster.cached)
+  mutating func writeEngine(into row: LaneRow, at time: Double) {
+    writeEngine(into: row, isChanged: false, at: time)
+  }
+
+  /// Writes the engine's running step, and the one that has room for a prompt.
+  ///
+  /// - Parameter isChanged: Whether something happened on the endpoint since the last time.
+  @inline(always)
+  private mutating func writeEngine(into row: LaneRow, isChanged: Bool, at time: Double) {
+    turn(to: time)
+    let arrival = time + engine.uplinkMilliseconds
+    ahead.advance(to: arrival)
+    guard ahead.hasRoom, forecaster.features == nil else {
+      lookAhead(at: time)
+      ahead.writeStep(into: row, before: forecaster.cached.start, at: arrival)
+      ahead.writeQueue(into: row, forecaster.cached)
+      return
+    }
+    // The next step has room: no forecast of a queue is needed.
+    let next = ahead.nextStep
+    ahead.writeStep(into: row, before: ahead.expectedStepEnd(at: arrival), at: arrival)
+    if isChanged || !ahead.writeContext(into: row, of: next) {
+      var queue = QueueForecast()
+      queue.step = next
+      queue.budget = ahead.budget(beside: next.decodingRequests)
+      ahead.writeQueue(into: row, queue)
     }
   }
 
@@ -44,49 +62,49 @@ extension EndpointLoad {
 
   @inline(always)
   private func writeSums(
-    into rows: inout MutableSpan<Lanes>, _ lane: Int, needs: LaneNeeds, epoch: Double
+    into row: LaneRow, needs: LaneNeeds, epoch: Double
   ) {
     func scaled(_ sum: DecayedSum, _ need: LaneNeeds, _ halfLife: Double) -> Double {
-      needs.contains(need) ? sum.value * growth(sum, halfLife, since: epoch) : 0
+      needs.has(need) ? sum.value * growth(sum, halfLife, since: epoch) : 0
     }
-    rows.set(.fastWork, scaled(fastWork, .fastWork, Self.fastHalfLife), lane)
-    rows.set(.work, scaled(work, .work, Self.halfLife), lane)
-    rows.set(.slowWork, scaled(slowWork, .slowWork, Self.slowHalfLife), lane)
-    rows.set(.mediumWork, scaled(mediumWork, .mediumWork, Self.mediumHalfLife), lane)
+    row.set(.fastWork, scaled(fastWork, .fastWork, Self.fastHalfLife))
+    row.set(.work, scaled(work, .work, Self.halfLife))
+    row.set(.slowWork, scaled(slowWork, .slowWork, Self.slowHalfLife))
+    row.set(.mediumWork, scaled(mediumWork, .mediumWork, Self.mediumHalfLife))
   }
 
   @inline(always)
-  private func writeLatest(into rows: inout MutableSpan<Lanes>, _ lane: Int, epoch: Double) {
+  private func writeLatest(into row: LaneRow, epoch: Double) {
     // Both always change at the same time.
     let latest = growth(latestTPOTCount, Self.latestHalfLife, since: epoch)
-    rows.set(.latestSum, latestTPOTSum.value * latest, lane)
-    rows.set(.latestCount, latestTPOTCount.value * latest, lane)
+    row.set(.latestSum, latestTPOTSum.value * latest)
+    row.set(.latestCount, latestTPOTCount.value * latest)
   }
 
   /// Writes what the engine's step model says.
-  func writeModel(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
-    engine.writeModel(into: &rows, lane)
+  func writeModel(into row: LaneRow) {
+    engine.writeModel(into: row)
   }
 
   @inline(always)
-  private func writeMeans(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
-    rows.set(.isUsed, pendingRequests + decodingRequests > 0 ? 1 : 0, lane)
-    rows.set(.pending, Double(pendingRequests), lane)
-    rows.set(.decoding, Double(decodingRequests), lane)
-    rows.set(.recentTPOT, recentTPOT.value, lane)
-    rows.set(.recentRatio, recentRatio.value, lane)
-    rows.set(.recentExcess, recentExcess.value, lane)
-    rows.set(.recentOutput, recentOutput.value, lane)
-    rows.set(.averageBatch, averageBatch.value, lane)
+  private func writeMeans(into row: LaneRow) {
+    row.set(.isUsed, pendingRequests + decodingRequests > 0 ? 1 : 0)
+    row.set(.pending, Double(pendingRequests))
+    row.set(.decoding, Double(decodingRequests))
+    row.set(.recentTPOT, recentTPOT.value)
+    row.set(.recentRatio, recentRatio.value)
+    row.set(.recentExcess, recentExcess.value)
+    row.set(.recentOutput, recentOutput.value)
+    row.set(.averageBatch, averageBatch.value)
   }
 
   /// Writes the engine's own metrics; without any, what is known of the requests in flight.
-  func writeSnapshot(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
-    rows.set(.hasSnapshot, snapshot == nil ? 0 : 1, lane)
-    rows.set(.waiting, snapshot?.waitingRequests ?? Double(pendingRequests), lane)
-    rows.set(.running, snapshot?.runningRequests ?? Double(decodingRequests), lane)
-    rows.set(.usage, snapshot?.kvCacheUsage ?? 0, lane)
-    rows.set(.snapshotTime, snapshot?.time ?? 0, lane)
+  func writeSnapshot(into row: LaneRow) {
+    row.set(.hasSnapshot, snapshot == nil ? 0 : 1)
+    row.set(.waiting, snapshot?.waitingRequests ?? Double(pendingRequests))
+    row.set(.running, snapshot?.runningRequests ?? Double(decodingRequests))
+    row.set(.usage, snapshot?.kvCacheUsage ?? 0)
+    row.set(.snapshotTime, snapshot?.time ?? 0)
   }
 }
 
@@ -94,90 +112,82 @@ extension EngineEmulator {
   /// Writes the running step, and when the step `before` which a prompt would stand begins.
   @inline(always)
   fileprivate func writeStep(
-    into rows: inout MutableSpan<Lanes>, _ lane: Int, before queue: QueueForecast, at time: Double
+    into row: LaneRow, before start: Double, at arrival: Double
   ) {
-    let arrival = time + uplinkMilliseconds
-    rows.set(.isBusy, isBusy ? 1 : 0, lane)
-    rows.set(.stepStart, isBusy ? stepStart : 0, lane)
-    rows.set(.stepEnd, isBusy ? stepEnd : 0, lane)
+    row.set(.isBusy, isBusy ? 1 : 0)
+    row.set(.stepStart, isBusy ? stepStart : 0)
+    row.set(.stepEnd, isBusy ? stepEnd : 0)
     // An idle engine and one whose step is awaited stay as they are until an event.
     let moves = isBusy && stepEnd > arrival && !awaitsFirstToken
-    rows.set(.validUntil, moves ? stepEnd : .infinity, lane)
-    rows.set(.afterEnd, isBusy ? queue.start - expectedStepEnd(at: arrival) : 0, lane)
-    rows.set(.blur, 0.02 * (1 + stepsSinceBoundary).squareRoot(), lane)
+    row.set(.validUntil, moves ? stepEnd : .infinity)
+    row.set(.afterEnd, isBusy ? start - expectedStepEnd(at: arrival) : 0)
+    row.set(.blur, 0.02 * (1 + stepsSinceBoundary).squareRoot())
   }
 
   /// Writes what events tell of the engine's steps.
   @inline(always)
-  fileprivate func writeBoundary(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
-    rows.set(.slowness, slowness, lane)
-    rows.set(.lastBoundary, lastBoundary, lane)
+  fileprivate func writeBoundary(into row: LaneRow) {
+    row.set(.slowness, slowness)
+    row.set(.lastBoundary, lastBoundary)
   }
 
   /// Writes the step that has room for a prompt, and those after it.
   @inline(always)
   fileprivate func writeQueue(
-    into rows: inout MutableSpan<Lanes>, _ lane: Int, _ queue: QueueForecast
+    into row: LaneRow, _ queue: QueueForecast
   ) {
     let step = queue.step
     let later = step.decodingRequests + queue.finishedPrompts
     let others = stepModel.perOther * step.otherDecodingRequests
     let perDecodingToken = stepModel.perDecodingToken
-    rows.set(.slot, queue.slotMilliseconds, lane)
-    rows.set(.queuedTokens, queue.queuedTokens, lane)
-    rows.set(.budget, queue.budget, lane)
-    rows.set(.laterBudget, max(tokenBudget - later, 1), lane)
-    rows.set(.laterBatch, later, lane)
-    rows.set(
-      .laterContext, step.contextTokens + step.decodingRequests + queue.finishedPromptTokens, lane)
-    rows.set(.tokens, step.prefillTokens, lane)
-    rows.set(.attention, step.attention, lane)
-    rows.set(
+    row.set(.slot, queue.slotMilliseconds)
+    row.set(.queuedTokens, queue.queuedTokens)
+    row.set(.budget, queue.budget)
+    row.set(.laterBudget, max(tokenBudget - later, 1))
+    row.set(.laterBatch, later)
+    row.set(
+      .laterContext, step.contextTokens + step.decodingRequests + queue.finishedPromptTokens)
+    row.set(.tokens, step.prefillTokens)
+    row.set(.attention, step.attention)
+    row.set(
       .base,
-      stepModel.decode(step.decodingRequests) + stepModel.perContext * step.contextTokens + others,
-      lane)
-    rows.set(.laterBase, stepModel.decode(later) + others, lane)
-    rows.set(.decodeBase, stepModel.decode(later + 1) + others, lane)
-    rows.set(.tokenSlope, stepModel.perToken + perDecodingToken * step.decodingRequests, lane)
-    rows.set(.laterTokenSlope, stepModel.perToken + perDecodingToken * later, lane)
+      stepModel.decode(step.decodingRequests) + stepModel.perContext * step.contextTokens + others)
+    row.set(.laterBase, stepModel.decode(later) + others)
+    row.set(.decodeBase, stepModel.decode(later + 1) + others)
+    row.set(.tokenSlope, stepModel.perToken + perDecodingToken * step.decodingRequests)
+    row.set(.laterTokenSlope, stepModel.perToken + perDecodingToken * later)
   }
 
-  /// Writes the queue of an engine that only went on decoding since it was last written.
+  /// Writes the next step of an engine that only went on decoding since it was last written.
   ///
   /// - Returns: Whether that is so; else nothing was written.
   @inline(always)
-  fileprivate func writeContext(
-    into rows: inout MutableSpan<Lanes>, _ lane: Int, _ queue: QueueForecast
-  ) -> Bool {
-    let (step, batch) = (queue.step, queue.step.decodingRequests)
-    // No prompt is computed before the next one, then and now, and the batch is the same.
-    guard queue.finishedPrompts == 0, step.prefillTokens == 0, queue.slotMilliseconds == 0,
-      queue.queuedTokens == 0, rows[LaneColumn.tokens.rawValue][lane] == 0,
-      rows[LaneColumn.slot.rawValue][lane] == 0,
-      rows[LaneColumn.queuedTokens.rawValue][lane] == 0,
-      rows[LaneColumn.laterBatch.rawValue][lane] == batch,
-      rows[LaneColumn.budget.rawValue][lane] == queue.budget
+  fileprivate func writeContext(into row: LaneRow, of step: StepComposition) -> Bool {
+    let batch = step.decodingRequests
+    // No prompt was computed before the next one, as now, and the batch is the same.
+    guard row[.tokens] == 0, row[.slot] == 0, row[.queuedTokens] == 0, row[.laterBatch] == batch,
+      row[.budget] == budget(beside: batch)
     else { return false }
-    rows.set(.laterContext, step.contextTokens + batch + queue.finishedPromptTokens, lane)
-    rows.set(
+    row.set(.laterContext, step.contextTokens + batch)
+    row.set(
       .base,
       stepModel.decode(batch) + stepModel.perContext * step.contextTokens + stepModel.perOther
-        * step.otherDecodingRequests, lane)
+        * step.otherDecodingRequests)
     return true
   }
 
   @inline(always)
-  fileprivate func writeModel(into rows: inout MutableSpan<Lanes>, _ lane: Int) {
-    rows.set(.uplink, uplinkMilliseconds, lane)
-    rows.set(.links, uplinkMilliseconds + downlinkMilliseconds, lane)
-    rows.set(.perContext, stepModel.perContext, lane)
-    rows.set(.perAttention, stepModel.perAttention, lane)
-    rows.set(.anyPrefill, stepModel.anyPrefill, lane)
-    rows.set(.knot0, stepModel.knot(0), lane)
-    rows.set(.knot1, stepModel.knot(1), lane)
-    rows.set(.knot2, stepModel.knot(2), lane)
-    rows.set(.knot3, stepModel.knot(3), lane)
-    rows.set(.knot4, stepModel.knot(4), lane)
-    rows.set(.knot5, stepModel.knot(5), lane)
+  fileprivate func writeModel(into row: LaneRow) {
+    row.set(.uplink, uplinkMilliseconds)
+    row.set(.links, uplinkMilliseconds + downlinkMilliseconds)
+    row.set(.perContext, stepModel.perContext)
+    row.set(.perAttention, stepModel.perAttention)
+    row.set(.anyPrefill, stepModel.anyPrefill)
+    row.set(.knot0, stepModel.knot(0))
+    row.set(.knot1, stepModel.knot(1))
+    row.set(.knot2, stepModel.knot(2))
+    row.set(.knot3, stepModel.knot(3))
+    row.set(.knot4, stepModel.knot(4))
+    row.set(.knot5, stepModel.knot(5))
   }
 }

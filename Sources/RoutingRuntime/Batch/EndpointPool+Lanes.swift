@@ -8,6 +8,14 @@ struct LaneExpectation: Sendable {
   var emulatedTPOT = all(0)
   var pending = all(0)
   var decoding = all(0)
+
+  /// One endpoint's.
+  @inline(always)
+  subscript(lane: Int) -> EndpointForecast {
+    EndpointForecast(
+      ttft: ttft[lane], tpot: tpot[lane], emulatedTTFT: emulatedTTFT[lane],
+      emulatedTPOT: emulatedTPOT[lane], pending: pending[lane], decoding: decoding[lane])
+  }
 }
 
 extension EndpointPool {
@@ -43,34 +51,27 @@ extension EndpointPool {
       return
     }
     predictions.match(count: endpoints.count)
-    let moment = read(predictor, request, need: .all, at: time)
-    // Moved out and back, so that no array is copied.
-    var (slots, sheet): ([Lanes], [Lanes]) = ([], [])
-    swap(&slots, &laneSlots)
-    swap(&sheet, &columns.values)
-    var working = slots.mutableSpan
-    let batch = LaneBatch(
-      predictor, moment, need: .all,
-      fade: ttftCorrection.fade(from: columns.epoch, to: time), ttft: ttftCorrection.laneLevels,
-      tpot: tpotCorrection.laneLevels, &working)
-    var results = predictions.mutableSpan
-    let matches = matchedPrefixTokens.span
-    for group in 0..<columns.groupCount {
-      let first = group * LaneColumn.count
-      let rows = sheet.span.extracting(first..<first + LaneColumn.count)
-      let matched = Lanes(matches, from: laneCount * group)
-      _ = batch.load(rows, matched: matched, &working)
-      let lanes = min(laneCount, results.count - laneCount * group)
-      // Each result is stored before the next is computed, so that registers are free for its sums.
-      let ttft = batch.ttft(rows, working.span)
-      for lane in 0..<lanes { results[laneCount * group + lane].ttft = ttft[lane] }
-      let tpot = batch.tpot(rows, working.span)
-      for lane in 0..<lanes { results[laneCount * group + lane].tpot = tpot[lane] }
-      let excess = batch.excess(rows, working.span)
-      for lane in 0..<lanes { results[laneCount * group + lane].isExtrapolating = excess[lane] > 0 }
+    withLanes(of: predictor.lanes) { pool, slots, sheet in
+      let moment = pool.read(predictor, request, need: .all, slots, sheet, at: time)
+      let batch = pool.batch(predictor.lanes, moment, need: .all, slots)
+      var results = predictions.mutableSpan
+      let matches = matchedPrefixTokens.span
+      for group in 0..<pool.columns.groupCount {
+        let rows = sheet.rows(group)
+        _ = batch.load(rows, matched: Lanes(matches, from: laneCount * group), slots)
+        let lanes = min(laneCount, results.count - laneCount * group)
+        // Each result is stored before the next is computed, so that registers are free for its
+        // sums.
+        let ttft = batch.ttft(rows, slots)
+        for lane in 0..<lanes { results[laneCount * group + lane].ttft = ttft[lane] }
+        let tpot = batch.tpot(rows, slots)
+        for lane in 0..<lanes { results[laneCount * group + lane].tpot = tpot[lane] }
+        let excess = batch.excess(rows, slots)
+        for lane in 0..<lanes {
+          results[laneCount * group + lane].isExtrapolating = excess[lane] > 0
+        }
+      }
     }
-    swap(&slots, &laneSlots)
-    swap(&sheet, &columns.values)
   }
 
   /// Forecasts `request` on every candidate.
@@ -83,129 +84,138 @@ extension EndpointPool {
   ) {
     guard let predictor else { return }
     let need = level <= 0 ? HeadNeed.mean : .all
-    let moment = read(predictor, request, need: need, at: time)
     while expectations.count < columns.groupCount { expectations.append(LaneExpectation()) }
-    var (slots, sheet): ([Lanes], [Lanes]) = ([], [])
     var expected: [LaneExpectation] = []
-    swap(&slots, &laneSlots)
-    swap(&sheet, &columns.values)
     swap(&expected, &expectations)
-    var found = expected.mutableSpan
-    var listed = candidates.mutableSpan
-    for index in listed.indices {
-      let endpoint = listed[index].endpoint
-      found[endpoint / laneCount].matched[endpoint % laneCount] = listed[index].matchedTokens
-    }
-    var working = slots.mutableSpan
-    let batch = LaneBatch(
-      predictor, moment, need: need,
-      fade: ttftCorrection.fade(from: columns.epoch, to: time), ttft: ttftCorrection.laneLevels,
-      tpot: tpotCorrection.laneLevels, &working)
-    for group in 0..<columns.groupCount {
-      let first = group * LaneColumn.count
-      let rows = sheet.span.extracting(first..<first + LaneColumn.count)
-      let forecast = batch.load(rows, matched: found[group].matched, &working)
-      found[group].matched = all(0)
-      if need == .mean {
-        found[group].ttft = batch.meanTTFT(rows, working.span)
-        found[group].tpot = batch.meanTPOT(rows, working.span)
-      } else {
-        found[group].ttft = batch.ttft(rows, working.span).deciding(level)
-        found[group].tpot = batch.tpot(rows, working.span).deciding(level)
+    withLanes(of: predictor.lanes) { pool, slots, sheet in
+      var found = expected.mutableSpan
+      var listed = candidates.mutableSpan
+      for index in listed.indices {
+        let endpoint = listed[index].endpoint
+        found[endpoint / laneCount].matched[endpoint % laneCount] = listed[index].matchedTokens
       }
-      found[group].emulatedTTFT = forecast.queue + forecast.prefill
-      found[group].emulatedTPOT = forecast.decodeStep
-      found[group].pending = rows[.pending]
-      found[group].decoding = rows[.decoding]
+      let moment = pool.read(predictor, request, need: need, slots, sheet, at: time)
+      let batch = pool.batch(predictor.lanes, moment, need: need, slots)
+      for group in 0..<pool.columns.groupCount {
+        let rows = sheet.rows(group)
+        let forecast = batch.load(rows, matched: found[group].matched, slots)
+        found[group].matched = all(0)
+        if need == .mean {
+          found[group].ttft = batch.meanTTFT(rows, slots)
+          found[group].tpot = batch.meanTPOT(rows, slots)
+        } else {
+          found[group].ttft = batch.ttft(rows, slots).deciding(level)
+          found[group].tpot = batch.tpot(rows, slots).deciding(level)
+        }
+        found[group].emulatedTTFT = forecast.queue + forecast.prefill
+        found[group].emulatedTPOT = forecast.decodeStep
+        found[group].pending = rows[.pending]
+        found[group].decoding = rows[.decoding]
+      }
+      for index in listed.indices {
+        let endpoint = listed[index].endpoint
+        listed[index].forecast = found[endpoint / laneCount][endpoint % laneCount]
+      }
     }
-    for index in listed.indices {
-      let endpoint = listed[index].endpoint
-      let (group, lane) = (endpoint / laneCount, endpoint % laneCount)
-      listed[index].forecast.ttft = found[group].ttft[lane]
-      listed[index].forecast.tpot = found[group].tpot[lane]
-      listed[index].forecast.emulatedTTFT = found[group].emulatedTTFT[lane]
-      listed[index].forecast.emulatedTPOT = found[group].emulatedTPOT[lane]
-      listed[index].forecast.pending = found[group].pending[lane]
-      listed[index].forecast.decoding = found[group].decoding[lane]
-    }
-    swap(&slots, &laneSlots)
-    swap(&sheet, &columns.values)
     swap(&expected, &expectations)
   }
 
   // MARK: - Steps
 
-  /// Writes the rows, and the sums kept for them, that are out of date at `time`.
-  private mutating func read(
-    _ predictor: Predictor, _ request: RequestShape, need: HeadNeed, at time: Double
-  ) -> LaneMoment {
-    let program = predictor.lanes
+  /// Moves the memory of batches out and back, so that no array is copied.
+  @inline(always)
+  private mutating func withLanes(
+    of program: LaneProgram, _ body: (inout EndpointPool, LaneSlots, LaneSheet) -> Void
+  ) {
     while laneSlots.count < program.slotCount { laneSlots.append(all(0)) }
+    var (slots, sheet): ([Lanes], [Lanes]) = ([], [])
+    swap(&slots, &laneSlots)
+    swap(&sheet, &columns.values)
+    unsafe slots.withUnsafeMutableBufferPointer { slots in
+      unsafe sheet.withUnsafeMutableBufferPointer { sheet in
+        unsafe body(&self, LaneSlots(slots, of: program), LaneSheet(sheet))
+      }
+    }
+    swap(&slots, &laneSlots)
+    swap(&sheet, &columns.values)
+  }
+
+  @inline(always)
+  private func batch(
+    _ program: LaneProgram, _ moment: LaneMoment, need: HeadNeed, _ slots: LaneSlots
+  ) -> LaneBatch {
+    LaneBatch(
+      program, moment, need: need,
+      fade: ttftCorrection.fade(from: columns.epoch, to: moment.time),
+      ttft: ttftCorrection.laneLevels, tpot: tpotCorrection.laneLevels, slots)
+  }
+
+  /// Writes the rows, and the sums kept for them, that are out of date at `time`.
+  @inline(always)
+  private mutating func read(
+    _ predictor: Predictor, _ request: RequestShape, need: HeadNeed, _ slots: LaneSlots,
+    _ sheet: LaneSheet, at time: Double
+  ) -> LaneMoment {
     columns.moveEpoch(near: time)
     for group in 0..<columns.groupCount {
-      let expired = columns.expired(group: group, at: time)
-      let state = columns.groups[group]
+      let (rows, state) = (sheet.rows(group), columns.groups[group])
+      let expired = state.expired(rows, at: time)
       guard expired | state.changed != 0 || state.kept < need else { continue }
-      read(predictor, group: group, expired: expired, need: need, at: time)
+      read(
+        predictor, group: group, state, expired: expired, need: need, rows, slots, at: time)
     }
+    let needs = predictor.lanes.needs(need)
     return LaneMoment(
-      request, pool: totals(at: time, needs: program.needs),
-      largestBudget: columns.largestBudget, needs: program.needs,
-      epoch: columns.epoch, time: time)
+      request, pool: totals(at: time, needs: needs), largestBudget: columns.largestBudget,
+      needs: needs, epoch: columns.epoch, time: time)
   }
 
   /// Writes the rows of a group that are not true, and the sums kept for all its rows.
   ///
   /// - Parameter expired: The endpoints, as bits, whose engines moved on by themselves.
   private mutating func read(
-    _ predictor: Predictor, group: Int, expired: UInt8, need: HeadNeed, at time: Double
+    _ predictor: Predictor, group: Int, _ state: LaneColumns.GroupState, expired: UInt8,
+    need: HeadNeed, _ rows: LaneRows, _ slots: LaneSlots, at time: Double
   ) {
-    let (state, epoch) = (columns.groups[group], columns.epoch)
-    var (slots, sheet): ([Lanes], [Lanes]) = ([], [])
-    swap(&slots, &laneSlots)
-    swap(&sheet, &columns.values)
-    let first = group * LaneColumn.count
-    var values = sheet.mutableSpan
-    var rows = values._mutatingExtracting(first..<first + LaneColumn.count)
-    let (batch, queued) = (rows.span[.laterBatch], rows.span[.queuedTokens])
+    let (program, epoch) = (predictor.lanes, columns.epoch)
+    let (batch, queued) = (rows[.laterBatch], rows[.queuedTokens])
     var left = expired | state.changed
     while left != 0 {
       let lane = left.trailingZeroBitCount
       let endpoint = laneCount * group + lane
+      let row = rows.row(lane)
       func isIn(_ bits: UInt8) -> Bool { bits >> UInt8(lane) & 1 == 1 }
-      if isIn(state.renewed) {
-        endpoints[endpoint].writeModel(into: &rows, lane)
-        columns.largestBudget = max(
-          columns.largestBudget, endpoints[endpoint].engine.tokenBudget)
-        rows.set(.ttftScale, predictor.ttft.groupScales?[groups[endpoint]] ?? 1, lane)
-        rows.set(.tpotScale, predictor.tpot.groupScales?[groups[endpoint]] ?? 1, lane)
-      }
+      if isIn(state.renewed) { renew(predictor, endpoint, row) }
       if isIn(state.stale) {
-        endpoints[endpoint].write(
-          into: &rows, lane, needs: predictor.lanes.needs, epoch: epoch, at: time)
+        endpoints[endpoint].write(into: row, needs: program.needs, epoch: epoch, at: time)
       } else if isIn(expired) {
-        endpoints[endpoint].writeEngine(into: &rows, lane, at: time)
+        endpoints[endpoint].writeEngine(into: row, at: time)
       }
-      if isIn(state.scraped) { endpoints[endpoint].writeSnapshot(into: &rows, lane) }
+      if isIn(state.scraped) { endpoints[endpoint].writeSnapshot(into: row) }
       if isIn(state.ttftCorrected) {
-        rows.set(.ttftLogarithm, ttftCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
+        row.set(.ttftLogarithm, ttftCorrection.scaledLogarithm(endpoint, epoch: epoch))
       }
       if isIn(state.tpotCorrected) {
-        rows.set(.tpotLogarithm, tpotCorrection.scaledLogarithm(endpoint, epoch: epoch), lane)
+        row.set(.tpotLogarithm, tpotCorrection.scaledLogarithm(endpoint, epoch: epoch))
       }
       left &= left - 1
     }
     // The only features of the engine that are kept.
-    let isMoved = rows.span[.laterBatch] != batch || rows.span[.queuedTokens] != queued
+    let isMoved = rows[.laterBatch] != batch || rows[.queuedTokens] != queued
     var kept = state.kept
     if isMoved || state.stale | state.scraped != 0 || kept < need {
-      var working = slots.mutableSpan
-      predictor.lanes.keep(&rows, need: need, &working)
+      program.keep(rows, need: need, slots)
       kept = need
     }
-    swap(&slots, &laneSlots)
-    swap(&sheet, &columns.values)
-    columns.markRead(group: group, kept: kept)
+    columns.groups[group].wasRead(rows, kept: kept)
+  }
+
+  /// Writes what changes only with the engine or the model.
+  private mutating func renew(_ predictor: Predictor, _ endpoint: Int, _ row: LaneRow) {
+    endpoints[endpoint].writeModel(into: row)
+    columns.largestBudget = max(columns.largestBudget, endpoints[endpoint].engine.tokenBudget)
+    row.set(.ttftScale, predictor.ttft.groupScales?[groups[endpoint]] ?? 1)
+    row.set(.tpotScale, predictor.tpot.groupScales?[groups[endpoint]] ?? 1)
   }
 }
 

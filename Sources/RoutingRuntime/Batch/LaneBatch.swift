@@ -1,9 +1,10 @@
 /// One request on all endpoints: what is computed once for all groups.
 struct LaneBatch {
-  private let predictor: Predictor
-  // Of the predictor, held so that no group must.
-  private let moving: LanePart
-  private let loadedFeatures: [Feature]
+  // Of the predictor, which whoever asks holds as long as the batch.
+  private let moving: LaneTables
+  private let needs: LaneNeeds
+  private let ttftConstants: LaneHeads
+  private let tpotConstants: LaneHeads
   let moment: LaneMoment
   let need: HeadNeed
   /// How much logarithms of corrections have faded; both targets' fade alike.
@@ -15,48 +16,52 @@ struct LaneBatch {
   /// By how much features shared by all lie outside their training ranges.
   private var sharedExcess = all(0)
 
+  @inline(always)
   init(
-    _ predictor: Predictor, _ moment: LaneMoment, need: HeadNeed, fade: Double,
-    ttft: LaneLevels, tpot: LaneLevels, _ slots: inout MutableSpan<Lanes>
+    _ program: LaneProgram, _ moment: LaneMoment, need: HeadNeed, fade: Double,
+    ttft: LaneLevels, tpot: LaneLevels, _ slots: LaneSlots
   ) {
-    self.predictor = predictor
-    moving = predictor.lanes.moving
-    loadedFeatures = predictor.lanes.loadedFeatures
+    moving = program.moving
+    needs = program.needs(need)
+    ttftConstants = program.ttftConstants
+    tpotConstants = program.tpotConstants
     self.moment = moment
     self.need = need
     self.fade = fade
     ttftLevels = ttft
     tpotLevels = tpot
-    for feature in predictor.lanes.sharedFeatures {
-      slots.set(feature, all(moment.shared(feature)))
+    let shared = program.shared
+    for index in shared.features.indices {
+      slots.set(shared.features[index], all(moment.shared(shared.features[index])))
     }
-    predictor.lanes.shared.prepare(&slots)
-    ttftShared.add(predictor.lanes.shared.ttft, slots.span, need: need)
-    tpotShared.add(predictor.lanes.shared.tpot, slots.span, need: need)
-    if need == .all { sharedExcess = predictor.lanes.shared.excess(slots.span) }
+    shared.prepare(slots, need: need)
+    ttftShared.add(shared.ttft, slots, need: need)
+    tpotShared.add(shared.tpot, slots, need: need)
+    if need == .all { sharedExcess = shared.excess(slots) }
   }
 
   /// Computes the features of a group.
   @inline(always)
-  func load(_ rows: LaneRows, matched: Lanes, _ slots: inout MutableSpan<Lanes>) -> LaneForecast {
+  func load(_ rows: LaneRows, matched: Lanes, _ slots: LaneSlots) -> LaneForecast {
     let newTokens = larger(all(1), moment.promptTokens - matched)
     let forecast = LaneForecast(
       rows, promptTokens: moment.promptTokens, newTokens: newTokens,
       hasLargeSteps: moment.hasLargeSteps, at: moment.time)
-    slots.write(
-      rows, forecast, moment, matched: matched, newTokens: newTokens, needs: predictor.lanes.needs)
-    for feature in loadedFeatures { slots.set(feature, rows.kept(feature)) }
-    moving.prepare(&slots)
+    slots.write(rows, forecast, moment, matched: matched, newTokens: newTokens, needs: needs)
+    for index in moving.features.indices {
+      slots.set(moving.features[index], rows.kept(moving.features[index]))
+    }
+    moving.prepare(slots, need: need)
     return forecast
   }
 
   /// The TTFT of a group whose features are loaded.
   @inline(always)
-  func ttft(_ rows: LaneRows, _ slots: Span<Lanes>) -> LaneHeads {
+  func ttft(_ rows: LaneRows, _ slots: LaneSlots) -> LaneHeads {
     var heads = LaneHeads(rows, .ttftMean, need: need)
     heads.add(ttftShared, need: need)
     heads.add(moving.ttft, slots, need: need)
-    heads.finish(scale: rows[.ttftScale], predictor.lanes.ttftConstants, need: need)
+    heads.finish(scale: rows[.ttftScale], ttftConstants, need: need)
     heads.raise(
       to: Predictor.forecastShare * slots[Int(Feature.forecastMilliseconds.rawValue)], need: need)
     ttftLevels.correct(
@@ -67,11 +72,11 @@ struct LaneBatch {
 
   /// The TPOT of a group whose features are loaded.
   @inline(always)
-  func tpot(_ rows: LaneRows, _ slots: Span<Lanes>) -> LaneHeads {
+  func tpot(_ rows: LaneRows, _ slots: LaneSlots) -> LaneHeads {
     var heads = LaneHeads(rows, .tpotMean, need: need)
     heads.add(tpotShared, need: need)
     heads.add(moving.tpot, slots, need: need)
-    heads.finish(scale: rows[.tpotScale], predictor.lanes.tpotConstants, need: need)
+    heads.finish(scale: rows[.tpotScale], tpotConstants, need: need)
     tpotLevels.correct(
       &heads, need: need, pending: rows[.pending],
       factors: LiveCorrection.factors(logarithms: rows[.tpotLogarithm] * fade))
@@ -80,25 +85,20 @@ struct LaneBatch {
 
   /// The mean of ``ttft(_:_:)`` alone.
   @inline(always)
-  func meanTTFT(_ rows: LaneRows, _ slots: Span<Lanes>) -> Lanes {
-    var sum = rows[.ttftMean] + ttftShared.mean
-    let terms = moving.ttft.span
-    for index in terms.indices { sum += terms[index].mean * slots[terms[index].slot] }
+  func meanTTFT(_ rows: LaneRows, _ slots: LaneSlots) -> Lanes {
+    let sum = moving.ttft.mean(slots, from: rows[.ttftMean] + ttftShared.mean)
     let mean = larger(
-      predictor.lanes.ttftConstants.mean + rows[.ttftScale] * sum,
+      ttftConstants.mean + rows[.ttftScale] * sum,
       Predictor.forecastShare * slots[Int(Feature.forecastMilliseconds.rawValue)])
     return Self.corrected(mean, logarithms: rows[.ttftLogarithm] * fade)
   }
 
   /// The mean of ``tpot(_:_:)`` alone.
   @inline(always)
-  func meanTPOT(_ rows: LaneRows, _ slots: Span<Lanes>) -> Lanes {
-    var sum = rows[.tpotMean] + tpotShared.mean
-    let terms = moving.tpot.span
-    for index in terms.indices { sum += terms[index].mean * slots[terms[index].slot] }
+  func meanTPOT(_ rows: LaneRows, _ slots: LaneSlots) -> Lanes {
+    let sum = moving.tpot.mean(slots, from: rows[.tpotMean] + tpotShared.mean)
     return Self.corrected(
-      predictor.lanes.tpotConstants.mean + rows[.tpotScale] * sum,
-      logarithms: rows[.tpotLogarithm] * fade)
+      tpotConstants.mean + rows[.tpotScale] * sum, logarithms: rows[.tpotLogarithm] * fade)
   }
 
   @inline(always)
@@ -110,7 +110,7 @@ struct LaneBatch {
 
   /// By how much the features of a group, loaded, lie outside their training ranges.
   @inline(always)
-  func excess(_ rows: LaneRows, _ slots: Span<Lanes>) -> Lanes {
+  func excess(_ rows: LaneRows, _ slots: LaneSlots) -> Lanes {
     larger(larger(moving.excess(slots), rows[.excess]), sharedExcess)
   }
 }
@@ -118,17 +118,21 @@ struct LaneBatch {
 extension LaneProgram {
   /// Sums the terms that only events change, of a group.
   @inline(always)
-  func keep(
-    _ rows: inout MutableSpan<Lanes>, need: HeadNeed, _ slots: inout MutableSpan<Lanes>
-  ) {
-    for feature in keptFeatures { slots.set(feature, rows.span.kept(feature)) }
-    kept.prepare(&slots)
+  func keep(_ rows: LaneRows, need: HeadNeed, _ slots: LaneSlots) {
+    for index in kept.features.indices {
+      slots.set(kept.features[index], rows.kept(kept.features[index]))
+    }
+    kept.prepare(slots, need: need)
+    guard need == .all else {
+      rows[.ttftMean] = kept.ttft.mean(slots, from: all(0))
+      rows[.tpotMean] = kept.tpot.mean(slots, from: all(0))
+      return
+    }
     var (ttft, tpot) = (LaneHeads(), LaneHeads())
-    ttft.add(kept.ttft, slots.span, need: need)
-    tpot.add(kept.tpot, slots.span, need: need)
-    ttft.write(to: &rows, .ttftMean)
-    tpot.write(to: &rows, .tpotMean)
-    guard need == .all else { return }
-    rows[LaneColumn.excess.rawValue] = kept.excess(slots.span)
+    ttft.add(kept.ttft, slots, need: need)
+    tpot.add(kept.tpot, slots, need: need)
+    ttft.write(to: rows, .ttftMean)
+    tpot.write(to: rows, .tpotMean)
+    rows[.excess] = kept.excess(slots)
   }
 }

@@ -47,6 +47,28 @@ struct LaneColumns: Sendable {
 
     /// One bit an endpoint: some of its row is no longer true.
     var changed: UInt8 { stale | scraped | ttftCorrected | tpotCorrected | renewed }
+
+    /// The endpoints, as bits, whose engines end a step before a prompt sent at `time` arrives.
+    @inline(always)
+    func expired(_ rows: LaneRows, at time: Double) -> UInt8 {
+      guard time >= expiry else { return 0 }
+      var bits: UInt8 = 0
+      let (uplink, validUntil) = (rows[.uplink], rows[.validUntil])
+      for lane in 0..<laneCount {
+        bits |= uplink[lane] + time >= validUntil[lane] ? 1 << UInt8(lane) : 0
+      }
+      return bits
+    }
+
+    /// The rows are true again.
+    @inline(always)
+    mutating func wasRead(_ rows: LaneRows, kept: HeadNeed) {
+      let earliest = -largest(rows[.uplink] - rows[.validUntil])
+      // A little early, since rounding may bring an end forward.
+      self = Self(
+        kept: kept,
+        expiry: earliest.isFinite ? earliest - 1e-9 * max(abs(earliest), 1) : .infinity)
+    }
   }
 
   private(set) var endpointCount = 0
@@ -107,30 +129,6 @@ struct LaneColumns: Sendable {
     guard abs(time - epoch) > Self.longestEpoch else { return }
     epoch = time
     markAllStale()
-  }
-
-  /// The endpoints of a group, as bits, whose engines end a step before a prompt sent at `time`
-  /// arrives.
-  func expired(group: Int, at time: Double) -> UInt8 {
-    guard time >= groups[group].expiry else { return 0 }
-    var bits: UInt8 = 0
-    let (uplink, validUntil) = (self[group, .uplink], self[group, .validUntil])
-    for lane in 0..<laneCount where uplink[lane] + time >= validUntil[lane] {
-      bits |= 1 << UInt8(lane)
-    }
-    return bits
-  }
-
-  /// The rows of a group are true again.
-  mutating func markRead(group: Int, kept: HeadNeed) {
-    let earliest = -largest(self[group, .uplink] - self[group, .validUntil])
-    // A little early, since rounding may bring an end forward.
-    groups[group] = GroupState(
-      kept: kept, expiry: earliest.isFinite ? earliest - 1e-9 * max(abs(earliest), 1) : .infinity)
-  }
-
-  subscript(group: Int, column: LaneColumn) -> Lanes {
-    values[group * LaneColumn.count + column.rawValue]
   }
 
   /// 343 of the shortest half-lives: their factor, 2³⁴³, is far from overflow.

@@ -30,11 +30,11 @@ struct LaneMoment: Sendable {
     func rate(_ halfLife: Double) -> Double {
       fade(halfLife) * 0.693_147_180_559_945_3 / halfLife
     }
-    fastRate = needs.contains(.fastWork) ? rate(EndpointLoad.fastHalfLife) : 0
-    self.rate = needs.contains(.work) ? rate(EndpointLoad.halfLife) : 0
-    slowRate = needs.contains(.slowWork) ? rate(EndpointLoad.slowHalfLife) : 0
-    mediumRate = needs.contains(.mediumWork) ? rate(EndpointLoad.mediumHalfLife) : 0
-    latest = needs.contains(.latest) ? fade(EndpointLoad.latestHalfLife) : 0
+    fastRate = needs.has(.fastWork) ? rate(EndpointLoad.fastHalfLife) : 0
+    self.rate = needs.has(.work) ? rate(EndpointLoad.halfLife) : 0
+    slowRate = needs.has(.slowWork) ? rate(EndpointLoad.slowHalfLife) : 0
+    mediumRate = needs.has(.mediumWork) ? rate(EndpointLoad.mediumHalfLife) : 0
+    latest = needs.has(.latest) ? fade(EndpointLoad.latestHalfLife) : 0
   }
 
   /// A feature that all endpoints share.
@@ -100,9 +100,13 @@ struct LaneNeeds: OptionSet, Sendable {
   }
 
   init(rawValue: UInt16) { self.rawValue = rawValue }
+
+  /// Whether it has some of `others`; what stands for it in the library is not always inlined.
+  @inline(always)
+  func has(_ others: LaneNeeds) -> Bool { rawValue & others.rawValue != 0 }
 }
 
-extension Span<Lanes> {
+extension LaneRows {
   /// A feature that only events change.
   func kept(_ feature: Feature) -> Lanes {
     switch feature {
@@ -127,12 +131,12 @@ extension Span<Lanes> {
   }
 }
 
-extension MutableSpan<Lanes> {
+extension LaneSlots {
   /// Writes the features that change with the request or the time.
   ///
   /// By the formulas of ``EndpointLoad/features``.
   @inline(always)
-  mutating func write(
+  func write(
     _ rows: LaneRows, _ forecast: LaneForecast, _ moment: LaneMoment, matched: Lanes,
     newTokens: Lanes, needs: LaneNeeds
   ) {
@@ -144,31 +148,31 @@ extension MutableSpan<Lanes> {
     set(.decodeStepMilliseconds, forecast.decodeStep)
     set(.contextAfter, forecast.contextAfter)
     set(.forecastMilliseconds, forecast.queue + forecast.prefill + rows[.links])
-    if needs.contains(.others) {
+    if needs.has(.others) {
       set(.otherDecodingRequests, moment.pool.decodingRequests - rows[.decoding])
       set(.otherQueuedRequests, moment.pool.pendingRequests - rows[.pending])
     }
-    if needs.contains(.phase) { writePhase(rows, moment, needs) }
-    if needs.contains(.ages) { writeAges(rows, moment) }
-    if needs.contains(.fastWork) {
+    if needs.has(.phase) { writePhase(rows, moment, needs) }
+    if needs.has(.ages) { writeAges(rows, moment) }
+    if needs.has(.fastWork) {
       set(.arrivalWorkFast, smaller(rows[.fastWork] * moment.fastRate, all(2)))
     }
-    if needs.contains(.slowWork) {
+    if needs.has(.slowWork) {
       set(.arrivalWorkSlow, smaller(rows[.slowWork] * moment.slowRate, all(1)))
     }
-    if needs.contains(.mediumWork) {
+    if needs.has(.mediumWork) {
       set(.arrivalWorkMedium, smaller(rows[.mediumWork] * moment.mediumRate, all(1.5)))
     }
-    if needs.contains(.work) {
+    if needs.has(.work) {
       let rate = smaller(rows[.work] * moment.rate, all(1))
       set(.arrivalWork, rate)
-      if needs.contains(.interference) {
+      if needs.has(.interference) {
         let interference = forecast.decodeStep * rate / (1 - smaller(rate, all(0.8)))
         set(.interferenceMilliseconds, interference)
         set(.decodeForecastMilliseconds, forecast.decodeStep + interference)
       }
     }
-    if needs.contains(.latest) {
+    if needs.has(.latest) {
       let prior = EndpointLoad.latestPrior
       set(
         .latestTPOT,
@@ -178,7 +182,7 @@ extension MutableSpan<Lanes> {
   }
 
   @inline(always)
-  private mutating func writePhase(_ rows: LaneRows, _ moment: LaneMoment, _ needs: LaneNeeds) {
+  private func writePhase(_ rows: LaneRows, _ moment: LaneMoment, _ needs: LaneNeeds) {
     let (isBusy, stepStart, stepEnd) = (rows[.isBusy], rows[.stepStart], rows[.stepEnd])
     let arrival = rows[.uplink] + moment.time
     let running = arrival - stepStart
@@ -187,16 +191,16 @@ extension MutableSpan<Lanes> {
     let length = stepEnd - stepStart
     let blur = 0.25 + rows[.blur] * length
     set(.phaseMilliseconds, phase)
-    if needs.contains(.miss) {
+    if needs.has(.miss) {
       set(.missMilliseconds, isBusy * length * LaneForecast.sigmoid(0.3 - phase, width: blur))
     }
-    if needs.contains(.caught) {
+    if needs.has(.caught) {
       set(.catchMilliseconds, isBusy * length * LaneForecast.sigmoid(0 - running, width: blur))
     }
   }
 
   @inline(always)
-  private mutating func writeAges(_ rows: LaneRows, _ moment: LaneMoment) {
+  private func writeAges(_ rows: LaneRows, _ moment: LaneMoment) {
     func age(since time: Lanes) -> Lanes {
       smaller(larger(moment.time - time, all(0)), all(10_000))
     }

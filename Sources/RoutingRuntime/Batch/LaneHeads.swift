@@ -10,13 +10,13 @@ struct LaneHeads: Sendable {
 
   /// Five columns in a row; without need of all, the first alone.
   @inline(always)
-  init(_ rows: Span<Lanes>, _ first: LaneColumn, need: HeadNeed) {
-    mean = rows[first.rawValue]
+  init(_ rows: LaneRows, _ first: LaneColumn, need: HeadNeed) {
+    mean = rows[first]
     guard need == .all else { return }
-    p50 = rows[first.rawValue + 1]
-    p90 = rows[first.rawValue + 2]
-    p95 = rows[first.rawValue + 3]
-    p99 = rows[first.rawValue + 4]
+    p50 = rows[first, 1]
+    p90 = rows[first, 2]
+    p95 = rows[first, 3]
+    p99 = rows[first, 4]
   }
 
   init() {}
@@ -42,22 +42,22 @@ struct LaneHeads: Sendable {
   }
 
   /// Writes the heads into five columns in a row.
-  func write(to rows: inout MutableSpan<Lanes>, _ first: LaneColumn) {
-    rows[first.rawValue] = mean
-    rows[first.rawValue + 1] = p50
-    rows[first.rawValue + 2] = p90
-    rows[first.rawValue + 3] = p95
-    rows[first.rawValue + 4] = p99
+  func write(to rows: LaneRows, _ first: LaneColumn) {
+    rows[first] = mean
+    rows[first, 1] = p50
+    rows[first, 2] = p90
+    rows[first, 3] = p95
+    rows[first, 4] = p99
   }
 
   /// Adds terms to all heads, or to the mean alone.
   @inline(always)
-  mutating func add(_ terms: [LaneTerm], _ slots: Span<Lanes>, need: HeadNeed) {
-    let terms = terms.span
+  mutating func add(_ terms: LaneTerms, _ slots: LaneSlots, need: HeadNeed) {
     guard need == .all else {
-      for index in terms.indices { mean += terms[index].mean * slots[terms[index].slot] }
+      mean = terms.mean(slots, from: mean)
       return
     }
+    let terms = terms.all
     var sums = self
     for index in terms.indices {
       let x = slots[terms[index].slot]
@@ -143,4 +143,14 @@ struct LaneTerm: Sendable {
     p95 = all(values[3])
     p99 = all(values[4])
   }
+  /// Whether the mean uses it.
+  var isOfMean: Bool { mean[0] != 0 }
+}
+
+/// A term of a mean alone.
+struct LaneMeanTerm: Sendable {
+  var slot: Int
+  var coefficient: Double
+
+  init(_ term: LaneTerm) { (slot, coefficient) = (term.slot, term.mean[0]) }
 }

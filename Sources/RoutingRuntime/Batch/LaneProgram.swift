@@ -12,47 +12,82 @@ enum LanePace: Int, CaseIterable {
 
 /// A model compiled for batches: what is shared is computed once a batch, what only events change
 /// once an event, and the rest for each request and endpoint.
-struct LaneProgram: Sendable {
-  private(set) var shared = LanePart()
-  private(set) var kept = LanePart()
-  private(set) var moving = LanePart()
+///
+/// A class, and its tables are not counted as held: a batch holds the predictor, which holds them.
+final class LaneProgram: Sendable {
+  let shared: LaneTables
+  let kept: LaneTables
+  let moving: LaneTables
   /// The heads' constants, calibrated.
   let ttftConstants: LaneHeads
   let tpotConstants: LaneHeads
   /// Lanes to work in: the features, then the steps' results.
-  private(set) var slotCount = Feature.count
-  /// The features that are used, by pace.
-  let sharedFeatures: [Feature]
-  let keptFeatures: [Feature]
-  /// Kept features that moving terms use: they are loaded for every request.
-  private(set) var loadedFeatures: [Feature] = []
+  let slotCount: Int
   /// What moving terms and training ranges use.
   let needs: LaneNeeds
-  /// Transformed factors that were compiled already, with the slots of their results.
-  private var known: [Factor: Int] = [:]
+  /// What the terms of the means use.
+  let meanNeeds: LaneNeeds
 
   init(_ model: GlideModel, ranges: [SupportedRange], features: [Feature]) {
     ttftConstants = LaneHeads(model.ttft.heads.prefix(5).map { $0.intercept * $0.calibration })
     tpotConstants = LaneHeads(model.tpot.heads.prefix(5).map { $0.intercept * $0.calibration })
-    sharedFeatures = features.filter { $0.pace == .shared }
-    keptFeatures = features.filter { $0.pace == .kept }
-    needs = LaneNeeds(features)
+    var compiler = LaneCompiler()
     for (index, term) in model.ttft.terms.enumerated() {
-      add(term, LaneTerm(model.ttft, term: index), to: \.ttft)
+      compiler.add(term, LaneTerm(model.ttft, term: index), to: \.ttft)
     }
     for (index, term) in model.tpot.terms.enumerated() {
-      add(term, LaneTerm(model.tpot, term: index), to: \.tpot)
+      compiler.add(term, LaneTerm(model.tpot, term: index), to: \.tpot)
     }
     for range in ranges {
       guard let feature = Feature(rawValue: UInt16(range.feature)) else { continue }
-      part(feature.pace) { $0.ranges.append(range) }
+      compiler.part(feature.pace) { $0.ranges.append(range) }
     }
-    known = [:]
+    slotCount = compiler.slotCount
+    needs = LaneNeeds(features)
+    let means = compiler.slotsOfMeans
+    meanNeeds = LaneNeeds(features.filter { means.contains(Int($0.rawValue)) })
+    shared = LaneTables(
+      compiler.shared, features: features.filter { $0.pace == .shared }, means: means)
+    kept = LaneTables(compiler.kept, features: features.filter { $0.pace == .kept }, means: means)
+    moving = LaneTables(compiler.moving, features: compiler.loadedFeatures, means: means)
   }
 
-  // MARK: - Compiling
+  deinit {
+    shared.free()
+    kept.free()
+    moving.free()
+  }
 
-  private mutating func part(_ pace: LanePace, _ change: (inout LanePart) -> Void) {
+  /// What is needed for the means alone, or for all heads and training ranges.
+  @inline(always)
+  func needs(_ need: HeadNeed) -> LaneNeeds { need == .all ? needs : meanNeeds }
+}
+
+/// Sorts a model's terms by pace.
+private struct LaneCompiler {
+  var shared = LanePart()
+  var kept = LanePart()
+  var moving = LanePart()
+  var slotCount = Feature.count
+  /// Kept features that moving terms use: they are loaded for every request.
+  var loadedFeatures: [Feature] = []
+  /// Transformed factors that were compiled already, with the slots of their results.
+  private var known: [Factor: Int] = [:]
+
+  /// The slots that terms of a mean are made of, features among them.
+  var slotsOfMeans: Set<Int> {
+    let parts = [shared, kept, moving]
+    var slots = Set(parts.flatMap { $0.ttft + $0.tpot }.filter(\.isOfMean).map(\.slot))
+    // A step was given its slot after those whose results it uses.
+    for step in parts.flatMap(\.steps).sorted(by: { $0.result > $1.result })
+    where slots.contains(step.result) {
+      slots.insert(step.first)
+      if step.kind == .product { slots.insert(step.second) }
+    }
+    return slots
+  }
+
+  mutating func part(_ pace: LanePace, _ change: (inout LanePart) -> Void) {
     switch pace {
     case .shared: change(&shared)
     case .kept: change(&kept)
@@ -60,7 +95,7 @@ struct LaneProgram: Sendable {
     }
   }
 
-  private mutating func add(
+  mutating func add(
     _ term: Term, _ compiled: LaneTerm?,
     to target: WritableKeyPath<LanePart, [LaneTerm]>
   ) {
@@ -110,33 +145,89 @@ struct LanePart: Sendable {
   var tpot: [LaneTerm] = []
   /// The training ranges of this pace's features.
   var ranges: [SupportedRange] = []
+}
+
+/// A ``LanePart`` as batches read it.
+struct LaneTables: Sendable {
+  /// What is loaded before the steps.
+  let features: LaneTable<Feature>
+  let ttft: LaneTerms
+  let tpot: LaneTerms
+  private let steps: LaneTable<LaneStep>
+  private let stepsOfMeans: LaneTable<LaneStep>
+  private let ranges: LaneTable<SupportedRange>
+
+  /// - Parameters:
+  ///   - features: Those that its terms and ranges use.
+  ///   - means: The slots that means are made of.
+  init(_ part: LanePart, features: [Feature], means: Set<Int>) {
+    self.features = LaneTable(features)
+    ttft = LaneTerms(part.ttft)
+    tpot = LaneTerms(part.tpot)
+    steps = LaneTable(part.steps)
+    stepsOfMeans = LaneTable(part.steps.filter { means.contains($0.result) })
+    ranges = LaneTable(part.ranges)
+  }
+
+  func free() {
+    features.free()
+    ttft.free()
+    tpot.free()
+    steps.free()
+    stepsOfMeans.free()
+    ranges.free()
+  }
 
   /// Computes what terms are made of.
   @inline(always)
-  func prepare(_ slots: inout MutableSpan<Lanes>) {
-    let steps = steps.span
+  func prepare(_ slots: LaneSlots, need: HeadNeed) {
+    let steps = need == .all ? steps : stepsOfMeans
     for index in steps.indices {
-      let x = slots[steps[index].first]
-      let knot = all(steps[index].knot)
-      slots[steps[index].result] =
-        switch steps[index].kind {
+      let step = steps[index]
+      let (x, knot) = (slots[step.first], all(step.knot))
+      slots[step.result] =
+        switch step.kind {
         case .capped: smaller(x, knot)
         case .hinge: larger(x, knot) - knot
-        case .above: choose(x, above: steps[index].knot, all(1), all(0))
-        case .product: x * slots[steps[index].second]
+        case .above: choose(x, above: step.knot, all(1), all(0))
+        case .product: x * slots[step.second]
         }
     }
   }
 
   /// By how much features lie outside their training ranges at most; above 0 where one does.
-  func excess(_ slots: Span<Lanes>) -> Lanes {
-    let ranges = ranges.span
+  func excess(_ slots: LaneSlots) -> Lanes {
     var excess = all(0)
     for index in ranges.indices {
-      let x = slots[ranges[index].feature]
-      excess = larger(larger(excess, x - ranges[index].high), ranges[index].low - x)
+      let range = ranges[index]
+      let x = slots[range.feature]
+      excess = larger(larger(excess, x - range.high), range.low - x)
     }
     return excess
+  }
+}
+
+/// The terms of one target and pace: with all heads, and those of the mean apart.
+struct LaneTerms: Sendable {
+  let all: LaneTable<LaneTerm>
+  private let means: LaneTable<LaneMeanTerm>
+
+  init(_ terms: [LaneTerm]) {
+    all = LaneTable(terms)
+    means = LaneTable(terms.filter(\.isOfMean).map { LaneMeanTerm($0) })
+  }
+
+  func free() {
+    all.free()
+    means.free()
+  }
+
+  /// `start` and the mean's terms.
+  @inline(always)
+  func mean(_ slots: LaneSlots, from start: Lanes) -> Lanes {
+    var sum = start
+    for index in means.indices { sum += means[index].coefficient * slots[means[index].slot] }
+    return sum
   }
 }
 

@@ -5,6 +5,8 @@ struct Candidate: Sendable {
   var matchedTokens = 0.0
   /// Matched share of the prompt's blocks, 0…1.
   var matchedFraction = 0.0
+  // How loaded it is; without meaning where the policy does not look at it.
+
   /// Requests in flight from this gateway.
   var requests = 0.0
   /// Uncached prompt tokens in flight from this gateway, without a first token yet.
@@ -17,6 +19,22 @@ struct Candidate: Sendable {
   var forecast = EndpointForecast()
   /// The policy's score (highest wins) or negated cost.
   var score = 0.0
+
+  /// Is another endpoint, of which nothing is known yet.
+  @inline(always)
+  mutating func restart(_ endpoint: Int) {
+    self.endpoint = endpoint
+    matchedTokens = 0
+    matchedFraction = 0
+    score = 0
+  }
+
+  /// Has so many of the request's leading blocks.
+  @inline(always)
+  mutating func match(_ matched: Int, of count: Int, _ request: RoutingRequest) {
+    matchedTokens = min(Double(matched) * request.blockTokens, request.promptTokens)
+    matchedFraction = Double(matched) / Double(count)
+  }
 }
 
 /// What is expected of a request on an endpoint.

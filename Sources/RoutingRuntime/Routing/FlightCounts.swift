@@ -50,4 +50,15 @@ extension RoutingPolicy {
     case .latencyScorer, .predictedCost: false
     }
   }
+  /// Whether it looks at how many requests and tokens are in flight, or at scraped metrics.
+  var readsCounts: Bool {
+    if case .predictedCost = self { return false }
+    return true
+  }
+
+  /// Whether no quantile of a prediction is ever looked at.
+  var decidesByMeans: Bool {
+    guard case .predictedCost(let parameters) = self else { return isByCounts }
+    return parameters.quantileLevel <= 0
+  }
 }

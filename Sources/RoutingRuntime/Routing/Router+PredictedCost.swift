@@ -46,19 +46,24 @@ extension Router {
   private func chosen(
     _ greedy: Pick, _ explored: Candidate?, _ near: (least: Double, count: Int), share: Double
   ) -> Pick {
-    let least = candidates.first { $0.endpoint == greedy.endpoint }
-    guard near.count > 0, let least, least.score == least.score else { return greedy }
-    let choice = explored ?? least
-    // Endpoints of the same cost are as likely.
-    let isLeast = candidates.contains {
-      $0.endpoint == choice.endpoint && $0.score == least.score
-    }
+    let listed = candidates.span
+    var place = 0
+    while place < listed.count, listed[place].endpoint != greedy.endpoint { place += 1 }
+    guard near.count > 0, place < listed.count else { return greedy }
+    let least = listed[place].score
+    guard least == least else { return greedy }
     var pick = greedy
+    // Endpoints of the same cost are as likely.
+    let (choice, score) = explored.map { ($0.endpoint, $0.score) } ?? (greedy.endpoint, least)
+    var isLeast = false
+    for index in listed.indices where listed[index].endpoint == choice {
+      isLeast = isLeast || listed[index].score == least
+    }
     pick.propensity = isLeast ? (1 - share) * greedy.propensity : 0
-    if choice.score >= near.least { pick.propensity += share / Double(near.count) }
-    guard explored != nil else { return pick }
-    pick.endpoint = choice.endpoint
-    pick.matchedPrefixTokens = choice.matchedTokens
+    if score >= near.least { pick.propensity += share / Double(near.count) }
+    guard let explored else { return pick }
+    pick.endpoint = explored.endpoint
+    pick.matchedPrefixTokens = explored.matchedTokens
     if greedy.reason != .onlyCandidate { pick.reason = .exploration }
     return pick
   }
@@ -109,7 +114,7 @@ extension Router {
     for index in scored.indices { best = max(best, scored[index].score) }
     let least = best - Self.nearShare * abs(best) - Self.nearMilliseconds
     var count = 0
-    for index in scored.indices where scored[index].score >= least { count += 1 }
+    for index in scored.indices { count += scored[index].score >= least ? 1 : 0 }
     return (least, count)
   }
 

@@ -139,13 +139,14 @@ extension Router {
   private func highestScore() -> (score: Double, count: Int, first: Int) {
     var (top, ties, first) = (-Double.infinity, 0, 0)
     let scored = candidates.span
-    for index in scored.indices {
-      if scored[index].score > top {
-        (top, ties, first) = (scored[index].score, 1, index)
-      } else if scored[index].score == top {
-        if ties == 0 { first = index }
-        ties += 1
-      }
+    // Without branches, for none could be foreseen.
+    for index in scored.indices { top = scored[index].score > top ? scored[index].score : top }
+    var index = scored.count
+    while index > 0 {
+      index -= 1
+      let isTop = scored[index].score == top
+      ties += isTop ? 1 : 0
+      first = isTop ? index : first
     }
     return (top, ties, first)
   }

@@ -18,16 +18,23 @@ public struct Router: Sendable {
     ///
     /// A simulation that nobody asks for them is faster without. Picks are the same.
     public var followsEngines: Bool
+    /// Whether all is kept that another model or policy could read: every fading sum, and quantiles
+    /// that do not decide.
+    ///
+    /// A simulation that changes neither is faster without. Picks and predicted means are the same;
+    /// a prediction's quantiles are no numbers then, unless the policy decides by one of them.
+    public var keepsUnread: Bool
 
     /// The defaults.
     public init(
       prefixCapacity: Int = 31_250, requestCapacity: Int = 4096, seed: UInt64 = 1,
-      followsEngines: Bool = true
+      followsEngines: Bool = true, keepsUnread: Bool = true
     ) {
       self.prefixCapacity = prefixCapacity
       self.requestCapacity = requestCapacity
       self.seed = seed
       self.followsEngines = followsEngines
+      self.keepsUnread = keepsUnread
     }
   }
 
@@ -72,7 +79,10 @@ public struct Router: Sendable {
   public init(
     predictor: Predictor?, policy: RoutingPolicy, configuration: Configuration = Configuration()
   ) {
-    pool = EndpointPool(predictor: predictor, capacity: configuration.requestCapacity)
+    pool = EndpointPool(
+      predictor: predictor, capacity: configuration.requestCapacity,
+      keepsSums: configuration.keepsUnread,
+      predictsLevels: configuration.keepsUnread || !policy.decidesByMeans)
     prefixes = PrefixIndex(capacity: configuration.prefixCapacity)
     self.policy = policy
     random = RandomSource(seed: configuration.seed)
@@ -164,45 +174,51 @@ public struct Router: Sendable {
     swap(&list, &candidates)
     let most = subset?.count ?? endpoints.count
     while list.count < most { list.append(Candidate()) }
+    let found = fill(&list, most, request, among: subset, accepts: accepts)
+    if found.count < list.count { list.removeLast(list.count - found.count) }
+    swap(&list, &candidates)
+    matchGuess = found.guess
+  }
+
+  /// Writes all that is known of candidates but forecasts.
+  ///
+  /// - Returns: How many there are, and the guess for the next request.
+  @inline(always)
+  private func fill(
+    _ list: inout [Candidate], _ most: Int, _ request: RoutingRequest, among subset: [Int]?,
+    accepts: (EndpointRole) -> Bool
+  ) -> (count: Int, guess: Int) {
     var places = list.mutableSpan
-    let blocks = request.prefixBlocks.span
+    let (states, blocks) = (endpoints.span, request.prefixBlocks.span)
+    let readsCounts = policy.readsCounts
     var (count, shared, guess) = (0, Int.max, matchGuess)
     for index in 0..<most {
       let endpoint = subset?[index] ?? index
-      guard endpoints.indices.contains(endpoint), endpoints[endpoint].isAvailable,
-        accepts(endpoints[endpoint].role)
+      guard endpoint >= 0, endpoint < states.count, states[endpoint].isAvailable,
+        accepts(states[endpoint].role)
       else { continue }
-      describe(endpoint, request, into: &places[count])
+      places[count].restart(endpoint)
+      if readsCounts { describe(endpoint, into: &places[count]) }
       if !blocks.isEmpty {
         let matched = prefixes.search(blocks, endpoint: endpoint, near: guess)
-        places[count].matchedTokens = min(
-          Double(matched) * request.blockTokens, request.promptTokens)
-        places[count].matchedFraction = Double(matched) / Double(blocks.count)
+        if matched > 0 { places[count].match(matched, of: blocks.count, request) }
         shared = min(shared, matched)
         // What all have is the best guess for the next, of this request or another.
         guess = shared
       }
       count += 1
     }
-    list.removeLast(list.count - count)
-    swap(&list, &candidates)
-    matchGuess = guess
+    return (count, guess)
   }
 
-  /// Writes all but forecasts, and what is cached, of an endpoint.
+  /// Writes how loaded an endpoint is.
   @inline(always)
-  private func describe(
-    _ endpoint: Int, _ request: RoutingRequest, into candidate: inout Candidate
-  ) {
-    candidate.endpoint = endpoint
-    candidate.matchedTokens = 0
-    candidate.matchedFraction = 0
+  private func describe(_ endpoint: Int, into candidate: inout Candidate) {
     candidate.requests =
       (counts?.requests[endpoint]).map(Double.init) ?? pool.requestsInFlight(on: endpoint)
     candidate.pendingTokens = endpoints[endpoint].pendingTokens
     candidate.waiting = endpoints[endpoint].snapshot?.waitingRequests ?? 0
     candidate.kvCacheUsage = endpoints[endpoint].snapshot?.kvCacheUsage ?? 0
-    candidate.score = 0
   }
 
   /// The candidate at `index`, as the outcome.
@@ -334,6 +350,12 @@ extension Router {
   /// Whether the request was dispatched and has not ended.
   public func isInFlight(_ handle: EndpointPool.Handle) -> Bool {
     counts?.isInFlight(handle) ?? pool.isInFlight(handle)
+  }
+
+  /// Whether scraped metrics matter to any pick: to the policy, or to the model.
+  public var readsMetrics: Bool {
+    if case .weightedScorers = policy { return true }
+    return counts == nil && pool.predictor?.lanes.needs.has(.snapshot) ?? false
   }
 
   /// The factors by which outcomes correct an endpoint's predictions at `time`.
