@@ -7,19 +7,10 @@ extension Fleet {
   mutating func arrive(_ id: Int, _ workload: Workload) {
     let routing = RoutingRequest(workload, id)
     let time = workload.requests.span[id].arrivalMilliseconds
-    outcomes[id].arrivalMilliseconds = time
     let pick = router.pick(routing, at: time)
-    guard pick.endpoint >= 0 else {
-      outcomes[id].status = pick.reason == .shed ? .shed : .noEndpoint
-      return
-    }
-    outcomes[id].endpoint = Int32(truncatingIfNeeded: pick.endpoint)
-    outcomes[id].predictedTTFTMilliseconds = pick.prediction?.ttft.mean ?? .nan
-    outcomes[id].matchedPrefixTokens = Int32(pick.matchedPrefixTokens)
     let first = pick.prefillEndpoint >= 0 ? pick.prefillEndpoint : pick.endpoint
-    if pick.prefillEndpoint >= 0 {
-      outcomes[id].prefillEndpoint = Int32(truncatingIfNeeded: pick.prefillEndpoint)
-    }
+    outcomes[id].arrive(at: time, pick, first >= 0 ? snapshot(of: first, at: time) : nil)
+    guard first >= 0 else { return }
     handles[id] = router.dispatched(routing, to: first, at: time)
     submit(
       id, workload, to: first, isPrefillOnly: pick.prefillEndpoint >= 0,
@@ -31,27 +22,23 @@ extension Fleet {
   /// - Parameter prefill: Where its prompt is computed; -1 for where it is decoded.
   mutating func arrive(_ id: Int, _ workload: Workload, to endpoint: Int, prefill: Int) {
     let time = workload.requests.span[id].arrivalMilliseconds
-    outcomes[id].arrivalMilliseconds = time
     guard engines.indices.contains(endpoint) else {
+      outcomes[id].arrivalMilliseconds = time
       outcomes[id].status = .noEndpoint
       return
     }
-    outcomes[id].endpoint = Int32(truncatingIfNeeded: endpoint)
-    guard prefill != endpoint, engines.indices.contains(prefill) else {
-      submit(id, workload, to: endpoint, at: time)
-      return
-    }
-    outcomes[id].prefillEndpoint = Int32(truncatingIfNeeded: prefill)
-    submit(id, workload, to: prefill, isPrefillOnly: true, at: time)
+    let isSplit = prefill != endpoint && engines.indices.contains(prefill)
+    let first = isSplit ? prefill : endpoint
+    outcomes[id].arrive(
+      at: time, endpoint: endpoint, prefill: isSplit ? prefill : -1,
+      snapshot(of: first, at: time))
+    submit(id, workload, to: first, isPrefillOnly: isSplit, at: time)
   }
 
-  /// Keeps what the gateway knew of the endpoint, for a log of the run.
-  private mutating func noteSnapshot(_ id: Int, of endpoint: Int, at time: Double) {
-    guard let snapshot = states[endpoint].snapshot else { return }
-    outcomes[id].snapshotWaiting = Int32(truncatingIfNeeded: snapshot.waitingRequests)
-    outcomes[id].snapshotRunning = Int32(truncatingIfNeeded: snapshot.runningRequests)
-    outcomes[id].snapshotUsage = Float(snapshot.kvCacheUsage)
-    outcomes[id].snapshotAgeMilliseconds = Float(time - states[endpoint].lastScrape)
+  /// What the gateway knows of the endpoint, for a log of the run.
+  private func snapshot(of endpoint: Int, at time: Double) -> SeenSnapshot? {
+    guard let gauges = states[endpoint].snapshot else { return nil }
+    return SeenSnapshot(gauges, age: time - states[endpoint].lastScrape)
   }
 
   private mutating func submit(
@@ -59,24 +46,21 @@ extension Fleet {
     isPrefillOnly: Bool = false, at time: Double
   ) {
     openRequests += 1
-    noteSnapshot(id, of: endpoint, at: time)
     if states[endpoint].isDead {
       end(id, .failed, at: time)
       return
     }
     let requests = workload.requests.span
-    engines[endpoint].submit(
+    nextTimes[endpoint] = engines[endpoint].submitted(
       id: id, promptTokens: requests[id].promptTokens,
-      outputTokens: isPrefillOnly ? 1 : requests[id].outputTokens,
-      blocks: requests[id].cached.hashes, ends: requests[id].cached.ends, at: time)
-    nextTimes[endpoint] = engines[endpoint].nextTime
+      outputTokens: isPrefillOnly ? 1 : requests[id].outputTokens, requests[id].cached, at: time)
   }
 
   // MARK: - What comes back
 
   mutating func receive(_ event: EngineEvent, from endpoint: Int, _ workload: Workload) {
     let id = event.id
-    if outcomes[id].prefillEndpoint == Int32(truncatingIfNeeded: endpoint),
+    if hasPairs, outcomes[id].prefillEndpoint == Int32(truncatingIfNeeded: endpoint),
       outcomes[id].endpoint != Int32(truncatingIfNeeded: endpoint)
     {
       receivePrefill(event, workload)
@@ -84,15 +68,10 @@ extension Fleet {
     }
     switch event.kind {
     case .firstToken:
-      outcomes[id].ttftMilliseconds = event.time - outcomes[id].arrivalMilliseconds
-      if outcomes[id].prefillEndpoint < 0 {
-        outcomes[id].cachedTokens = Int32(truncatingIfNeeded: event.cachedTokens)
-      }
+      outcomes[id].firstToken(event)
       if isRouted, let handle = handles[id] { router.firstToken(handle, at: event.time) }
     case .finished:
-      outcomes[id].e2eMilliseconds = event.time - outcomes[id].arrivalMilliseconds
-      outcomes[id].outputTokens = Int32(truncatingIfNeeded: event.generatedTokens)
-      outcomes[id].status = .completed
+      outcomes[id].complete(event)
       openRequests -= 1
       if isRouted, let handle = handles[id] {
         router.finished(handle, outputTokens: Double(event.generatedTokens), at: event.time)
@@ -123,12 +102,9 @@ extension Fleet {
       let transfer =
         configuration.transferMilliseconds
         + configuration.transferMillisecondsPerToken * Double(request.promptTokens)
-      engines[decode].submit(
+      nextTimes[decode] = engines[decode].submitted(
         id: id, promptTokens: request.promptTokens, outputTokens: request.outputTokens,
-        blocks: request.cached.hashes, ends: request.cached.ends,
-        transferredTokens: request.promptTokens - 1,
-        at: event.time + transfer)
-      nextTimes[decode] = engines[decode].nextTime
+        request.cached, transferredTokens: request.promptTokens - 1, at: event.time + transfer)
     case .rejected: end(id, .rejected, at: event.time)
     case .failed: end(id, .failed, at: event.time)
     case .token: break
@@ -166,10 +142,9 @@ extension Fleet {
         states[index].isAvailable = true
         router.setAvailable(true, endpoint: index)
       }
-      states[index].lastScrape = time
       let gauges = states[index].isLying ? EngineGauges() : engines[index].scrape(at: time)
-      states[index].snapshot = gauges
-      guard isRouted else { continue }
+      states[index].scraped(gauges, at: time)
+      guard isRouted, readsMetrics else { continue }
       router.observe(
         EngineSnapshot(
           waitingRequests: Double(gauges.waitingRequests),

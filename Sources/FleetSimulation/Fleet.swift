@@ -37,6 +37,11 @@ public struct Fleet: Sendable {
     var lastScrape = 0.0
     /// What the gateway knows of it; `nil` before the first scrape.
     var snapshot: EngineGauges?
+
+    mutating func scraped(_ gauges: EngineGauges, at time: Double) {
+      lastScrape = time
+      snapshot = gauges
+    }
   }
 
   let configuration: FleetConfiguration
@@ -49,6 +54,10 @@ public struct Fleet: Sendable {
   var handles: [EndpointPool.Handle?] = []
   var outcomes: [RequestOutcome] = []
   var isRouted = true
+  /// Whether prompts may be computed elsewhere than they are decoded.
+  var hasPairs = false
+  /// Whether scraped metrics matter to any pick.
+  var readsMetrics = true
   /// Requests that were sent and have not ended.
   var openRequests = 0
   /// The oldest request that may still wait for its first token.
@@ -71,7 +80,10 @@ public struct Fleet: Sendable {
     var options = configuration.router
     // Pairs of endpoints are chosen by forecasts, whatever the policy.
     if configuration.endpoints.allSatisfy({ $0.role == .both }) { options.followsEngines = false }
+    // Nothing but means is asked for, and neither model nor policy change.
+    options.keepsUnread = false
     router = Router(predictor: predictor, policy: policy, configuration: options)
+    readsMetrics = router.readsMetrics
     var seeds = NoiseSource(seed: configuration.seed)
     for endpoint in configuration.endpoints {
       _ = router.addEndpoint(
@@ -83,6 +95,7 @@ public struct Fleet: Sendable {
       nextTimes.append(.infinity)
       states.append(EndpointState())
     }
+    hasPairs = configuration.endpoints.contains { $0.role != .both }
     isCoupled = engines.contains(where: \.isCoupled)
     for (index, fault) in configuration.faults.enumerated()
     where engines.indices.contains(fault.endpoint) && fault.start < fault.end {
@@ -113,6 +126,7 @@ public struct Fleet: Sendable {
     if case .forced(let endpoints, let prefill) = routing {
       forced = endpoints
       forcedPrefill = prefill
+      fleet.hasPairs = !prefill.isEmpty
       fleet.isRouted = false
     }
     var (arrival, fault) = (0, 0)
@@ -179,25 +193,30 @@ public struct Fleet: Sendable {
   private func firstEngine(before limit: Double) -> (engine: Int, time: Double) {
     let times = nextTimes.span
     var (first, time) = (-1, limit)
-    for index in times.indices where times[index] < time { (first, time) = (index, times[index]) }
+    for index in times.indices {
+      // Without a branch, for none could be foreseen.
+      let isEarlier = times[index] < time
+      first = isEarlier ? index : first
+      time = isEarlier ? times[index] : time
+    }
     return (first, time)
   }
 
   /// Runs one engine until `time` and tells the gateway what came back.
   mutating func step(_ index: Int, to time: Double, _ workload: Workload) {
+    // Moved out and back, so that the array is neither copied nor checked for each event.
+    var happened: [EngineEvent] = []
     if isCoupled {
       let own = Double(engines[index].decoding.count)
       engines[index].otherDecodingRequests = totalDecoding - own
-      engines[index].advance(to: time)
+      nextTimes[index] = engines[index].advance(to: time, taking: &happened)
       totalDecoding += Double(engines[index].decoding.count) - own
     } else {
-      engines[index].advance(to: time)
+      nextTimes[index] = engines[index].advance(to: time, taking: &happened)
     }
-    nextTimes[index] = engines[index].nextTime
-    guard !engines[index].events.isEmpty else { return }
-    for position in engines[index].events.indices {
-      receive(engines[index].events[position], from: index, workload)
-    }
-    engines[index].events.removeLast(engines[index].events.count)
+    guard !happened.isEmpty else { return }
+    for event in happened { receive(event, from: index, workload) }
+    happened.dropAll()
+    engines[index].giveBack(&happened)
   }
 }

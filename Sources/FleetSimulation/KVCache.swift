@@ -22,7 +22,8 @@ struct KVCache: Sendable {
   /// What stayed behind and may be evicted, tokens.
   private(set) var evictable = 0
   private var nodes: [Node] = []
-  private var freeNodes: [Int32] = []
+  /// Nodes that are free, each with the next as its newer one; -1 for none.
+  private var firstFree: Int32 = -1
   private var ends = Ends()
   /// Nodes by hash.
   ///
@@ -44,7 +45,7 @@ struct KVCache: Sendable {
   mutating func clear() {
     (held, evictable, namedCount) = (0, 0, 0)
     nodes.removeAll(keepingCapacity: true)
-    freeNodes.removeAll(keepingCapacity: true)
+    firstFree = -1
     ends = Ends()
     for index in table.indices { table[index] = Self.empty }
   }
@@ -64,7 +65,7 @@ struct KVCache: Sendable {
     let blocks = blocks.span
     var (found, revived) = (0, 0)
     while found < blocks.count, found < limit {
-      let entry = entry(blocks[found], list.span)
+      let entry = table[Self.find(blocks[found], table.span, list.span)]
       guard entry != Self.empty else { break }
       let node = Self.node(entry)
       if list[Int(node)].references == 0 {
@@ -96,20 +97,22 @@ struct KVCache: Sendable {
   ///
   /// The memory is the request's already. Where another computed the same block meanwhile, the
   /// request refers to that one and gives its own back.
-  mutating func name(_ hash: UInt64, tokens: Int, into taken: inout [Int32]) {
+  ///
+  /// - Returns: The block's node.
+  mutating func name(_ hash: UInt64, tokens: Int) -> Int32 {
     let slot = find(hash)
-    if table[slot] != Self.empty {
-      let node = Self.node(table[slot])
+    let entry = table[slot]
+    if entry != Self.empty {
+      let node = Self.node(entry)
       refer(to: node)
       held -= tokens
-      taken.append(node)
-      return
+      return node
     }
     let node = makeNode(hash: hash, references: 1, tokens: Int32(truncatingIfNeeded: tokens))
     table[slot] = Self.mix(hash) & Self.tagMask | UInt64(UInt32(bitPattern: node))
     namedCount += 1
     if 2 * namedCount > table.count { rebuildTable() }
-    taken.append(node)
+    return node
   }
 
   /// A request has ended or was preempted: its memory may be evicted, the prompt's tail first.
@@ -128,7 +131,7 @@ struct KVCache: Sendable {
     }
     guard !taken.isEmpty else { return }
     releaseNamed(taken)
-    taken.removeLast(taken.count)
+    taken.dropAll()
   }
 
   private mutating func releaseNamed(_ taken: [Int32]) {
@@ -165,33 +168,51 @@ struct KVCache: Sendable {
 
   // MARK: - Eviction
 
+  @inline(always)
   private mutating func evict(downTo limit: Int) {
+    if evictable > limit { evictOldest(downTo: limit) }
+  }
+
+  private mutating func evictOldest(downTo limit: Int) {
+    // Moved out and back, so that each array is checked once.
+    var (own, ownTable): ([Node], [UInt64]) = ([], [])
+    swap(&own, &nodes)
+    swap(&ownTable, &table)
+    var list = own.mutableSpan
+    var slots = ownTable.mutableSpan
+    var ends = ends
     while evictable > limit, ends.oldest >= 0 {
       let node = ends.oldest
       let index = Int(node)
-      if nodes[index].references < 0 {
-        let surplus = min(Int(nodes[index].tokens), evictable - limit)
+      if list[index].references < 0 {
+        let surplus = min(Int(list[index].tokens), evictable - limit)
         evictable -= surplus
-        nodes[index].tokens -= Int32(truncatingIfNeeded: surplus)
-        if nodes[index].tokens > 0 { return }
+        list[index].tokens -= Int32(truncatingIfNeeded: surplus)
+        if list[index].tokens > 0 { break }
       } else {
-        evictable -= Int(nodes[index].tokens)
-        erase(nodes[index].hash)
+        evictable -= Int(list[index].tokens)
+        Self.erase(list[index].hash, &slots, list)
         namedCount -= 1
       }
-      unlink(node)
-      freeNodes.append(node)
+      ends.unlink(node, &list)
+      list[index].newer = firstFree
+      firstFree = node
     }
+    swap(&own, &nodes)
+    swap(&ownTable, &table)
+    self.ends = ends
   }
 
   private mutating func makeNode(hash: UInt64, references: Int32, tokens: Int32) -> Int32 {
     let made = Node(hash: hash, newer: -1, older: -1, references: references, tokens: tokens)
-    if let free = freeNodes.popLast() {
-      nodes[Int(free)] = made
-      return free
+    let free = firstFree
+    guard free >= 0 else {
+      nodes.append(made)
+      return Int32(truncatingIfNeeded: nodes.count - 1)
     }
-    nodes.append(made)
-    return Int32(truncatingIfNeeded: nodes.count - 1)
+    firstFree = nodes[Int(free)].newer
+    nodes[Int(free)] = made
+    return free
   }
 
   // MARK: - The table
@@ -204,63 +225,54 @@ struct KVCache: Sendable {
   private static func node(_ entry: UInt64) -> Int32 { Int32(truncatingIfNeeded: entry) }
 
   /// Where an entry or a mixed hash belongs: by the tag, so that nodes need not be looked at.
-  private func home(_ entry: UInt64) -> Int {
-    Int(truncatingIfNeeded: entry >> 32) & (table.count - 1)
-  }
-
-  /// The entry of `hash`, or an empty one.
-  @inline(always)
-  private func entry(_ hash: UInt64, _ nodes: Span<Node>) -> UInt64 {
-    let table = table.span
-    let mask = table.count - 1
-    let mixed = Self.mix(hash)
-    let tag = mixed & Self.tagMask
-    var slot = Int(truncatingIfNeeded: mixed >> 32) & mask
-    while true {
-      let entry = table[slot]
-      if entry == Self.empty { return entry }
-      if entry & Self.tagMask == tag, nodes[Int(Self.node(entry))].hash == hash { return entry }
-      slot = (slot + 1) & mask
-    }
+  private static func home(_ entry: UInt64, _ mask: Int) -> Int {
+    Int(truncatingIfNeeded: entry >> 32) & mask
   }
 
   /// The table position of `hash`, or the empty one where it would stand.
-  private func find(_ hash: UInt64) -> Int {
+  @inline(always)
+  private static func find(_ hash: UInt64, _ table: Span<UInt64>, _ nodes: Span<Node>) -> Int {
     let mask = table.count - 1
-    let mixed = Self.mix(hash)
-    let tag = mixed & Self.tagMask
-    var slot = home(mixed)
+    let mixed = mix(hash)
+    let tag = mixed & tagMask
+    var slot = home(mixed, mask)
     while true {
       let entry = table[slot]
-      if entry == Self.empty { return slot }
-      if entry & Self.tagMask == tag, nodes[Int(Self.node(entry))].hash == hash { return slot }
+      if entry == empty { return slot }
+      if entry & tagMask == tag, nodes[Int(node(entry))].hash == hash { return slot }
       slot = (slot + 1) & mask
     }
   }
 
+  private func find(_ hash: UInt64) -> Int { Self.find(hash, table.span, nodes.span) }
+
   private mutating func rebuildTable() {
     let entries = table.filter { $0 != Self.empty }
-    table = [UInt64](repeating: Self.empty, count: 4 * table.count)
+    table = [UInt64](repeating: Self.empty, count: 2 * table.count)
     let mask = table.count - 1
     for entry in entries {
-      var slot = home(entry)
+      var slot = Self.home(entry, mask)
       while table[slot] != Self.empty { slot = (slot + 1) & mask }
       table[slot] = entry
     }
   }
 
   /// Removes a hash and closes the gap, so that probing finds what was behind it.
-  private mutating func erase(_ hash: UInt64) {
+  private static func erase(
+    _ hash: UInt64, _ table: inout MutableSpan<UInt64>, _ nodes: borrowing MutableSpan<Node>
+  ) {
     let mask = table.count - 1
-    var gap = find(hash)
-    guard table[gap] != Self.empty else { return }
-    table[gap] = Self.empty
+    var gap = find(hash, table.span, nodes.span)
+    guard table[gap] != empty else { return }
+    table[gap] = empty
     var next = (gap + 1) & mask
-    while table[next] != Self.empty {
-      let wanted = home(table[next])
+    while true {
+      let entry = table[next]
+      if entry == empty { return }
+      let wanted = home(entry, mask)
       if (next &- wanted) & mask >= (next &- gap) & mask {
-        table[gap] = table[next]
-        table[next] = Self.empty
+        table[gap] = entry
+        table[next] = empty
         gap = next
       }
       next = (next + 1) & mask

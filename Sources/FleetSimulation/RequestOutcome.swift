@@ -1,3 +1,5 @@
+internal import RoutingRuntime
+
 /// How a simulated request ended.
 public struct RequestOutcome: Sendable, Hashable {
   /// What became of it.
@@ -51,6 +53,45 @@ public struct RequestOutcome: Sendable, Hashable {
   /// A request that has not been sent.
   public init() {}
 
+  // MARK: - What happens, each in one access
+
+  /// It reached the gateway, which chose.
+  mutating func arrive(at time: Double, _ pick: Pick, _ snapshot: SeenSnapshot?) {
+    arrive(at: time, endpoint: pick.endpoint, prefill: pick.prefillEndpoint, snapshot)
+    guard pick.endpoint >= 0 else {
+      status = pick.reason == .shed ? .shed : .noEndpoint
+      return
+    }
+    predictedTTFTMilliseconds = pick.prediction?.ttft.mean ?? .nan
+    matchedPrefixTokens = Int32(pick.matchedPrefixTokens)
+  }
+
+  /// It reached the gateway, and was sent where it was told.
+  @inline(always)
+  mutating func arrive(at time: Double, endpoint: Int, prefill: Int, _ snapshot: SeenSnapshot?) {
+    arrivalMilliseconds = time
+    self.endpoint = Int32(truncatingIfNeeded: endpoint)
+    prefillEndpoint = Int32(truncatingIfNeeded: prefill)
+    guard let snapshot else { return }
+    snapshotWaiting = snapshot.waiting
+    snapshotRunning = snapshot.running
+    snapshotUsage = snapshot.usage
+    snapshotAgeMilliseconds = snapshot.age
+  }
+
+  /// Its first token came, from where it is decoded.
+  mutating func firstToken(_ event: EngineEvent) {
+    ttftMilliseconds = event.time - arrivalMilliseconds
+    if prefillEndpoint < 0 { cachedTokens = Int32(truncatingIfNeeded: event.cachedTokens) }
+  }
+
+  /// Its last token came.
+  mutating func complete(_ event: EngineEvent) {
+    e2eMilliseconds = event.time - arrivalMilliseconds
+    outputTokens = Int32(truncatingIfNeeded: event.generatedTokens)
+    status = .completed
+  }
+
   /// The mean gap between output tokens, ms; `nan` when fewer than two came.
   public var tpotMilliseconds: Double {
     outputTokens >= 2 ? (e2eMilliseconds - ttftMilliseconds) / Double(outputTokens - 1) : .nan
@@ -62,6 +103,21 @@ public struct RequestOutcome: Sendable, Hashable {
     if ttftMilliseconds > 0, !(self.ttftMilliseconds <= ttftMilliseconds) { return false }
     guard tpotMilliseconds > 0, outputTokens >= 2 else { return true }
     return self.tpotMilliseconds <= tpotMilliseconds
+  }
+}
+
+/// An endpoint's metrics as a log writes them.
+struct SeenSnapshot {
+  var waiting: Int32
+  var running: Int32
+  var usage: Float
+  var age: Float
+
+  init(_ gauges: EngineGauges, age milliseconds: Double) {
+    waiting = Int32(truncatingIfNeeded: gauges.waitingRequests)
+    running = Int32(truncatingIfNeeded: gauges.runningRequests)
+    usage = Float(gauges.kvCacheUsage)
+    age = Float(milliseconds)
   }
 }
 

@@ -76,7 +76,7 @@ extension SimulatedEngine {
     }
     prefills = 0
     if queueHead == queue.count {
-      queue.removeLast(queue.count)
+      queue.dropAll()
       queueHead = 0
     } else if queueHead >= 256 {
       queue.removeSubrange(0..<queueHead)

@@ -31,7 +31,7 @@ extension SimulatedEngine {
 
   /// How the run's steps follow each other.
   @inline(always)
-  private var pace: RunPace { RunPace(firstStep: firstStep, stepGrowth: stepGrowth) }
+  var pace: RunPace { RunPace(firstStep: firstStep, stepGrowth: stepGrowth) }
 
   /// How many steps of the run have ended by `time`.
   @inline(always)
@@ -102,11 +102,11 @@ extension SimulatedEngine {
   private static let coupledSteps = 8
 
   private mutating func takeArrivals(until known: Double, at time: Double) {
+    guard inboxHead < inbox.count else { return }
     while inboxHead < inbox.count, inbox[inboxHead].time <= known {
       let slot = inbox[inboxHead].slot
       inboxHead += 1
-      let state = slots[Int(slot)]
-      if state.promptTokens + state.outputTokens > cache.capacity {
+      if slots[Int(slot)].promptTokens + slots[Int(slot)].outputTokens > cache.capacity {
         emit(.rejected, slot, at: time + downlink, generated: 0)
         freeSlot(slot)
       } else {
@@ -114,7 +114,7 @@ extension SimulatedEngine {
       }
     }
     if inboxHead == inbox.count {
-      inbox.removeAll(keepingCapacity: true)
+      inbox.dropAll()
       inboxHead = 0
     } else if inboxHead >= 256 {
       inbox.removeSubrange(0..<inboxHead)
@@ -143,8 +143,7 @@ extension SimulatedEngine {
         isBlocked = true
         break
       }
-      slots[index].takenTokens = taken
-      slots[index].computedTokens = done + taken
+      slots[index].take(taken)
       nameBlocks(slot)
       step.prefillTokens += Double(taken)
       step.attention += Double(taken) * (Double(done) + 0.5 * Double(taken)) * 1e-6
@@ -176,12 +175,10 @@ extension SimulatedEngine {
       return false
     }
     admissions += 1
-    slots[index].admission = admissions
-    slots[index].computedTokens = known
+    let isNew = slots[index].admit(admissions, known: known, cached: cached)
     published.prefixQueries += total
     published.prefixHits += cached
-    published.promptTokens += slots[index].generatedTokens == 0 ? total : 0
-    if slots[index].generatedTokens == 0 { slots[index].cachedTokens = cached }
+    published.promptTokens += isNew ? total : 0
     return true
   }
 
@@ -190,12 +187,16 @@ extension SimulatedEngine {
     let full = blocks[index].full(
       within: slots[index].computedTokens, blockTokens: blockTokens)
     guard full > nodes[index].count else { return }
-    var start = blocks[index].end(of: nodes[index].count, blockTokens: blockTokens)
-    for position in nodes[index].count..<full {
+    // Moved out and back, so that the array is checked once.
+    var taken: [Int32] = []
+    swap(&taken, &nodes[index])
+    var start = blocks[index].end(of: taken.count, blockTokens: blockTokens)
+    for position in taken.count..<full {
       let end = blocks[index].end(of: position + 1, blockTokens: blockTokens)
-      cache.name(blocks[index].hashes[position], tokens: end - start, into: &nodes[index])
+      taken.append(cache.name(blocks[index].hashes[position], tokens: end - start))
       start = end
     }
+    swap(&taken, &nodes[index])
   }
 
   // MARK: - Preemption
@@ -256,8 +257,10 @@ extension SimulatedEngine {
   mutating func removeFromBatch(_ position: Int, context: Int) {
     contextTokens -= context
     let last = decoding.count - 1
-    decoding.swapAt(position, last)
-    finishSteps.swapAt(position, last)
+    if position < last {
+      decoding[position] = decoding[last]
+      finishSteps[position] = finishSteps[last]
+    }
     decoding.removeLast()
     finishSteps.removeLast()
     nextFinish = Int.max
@@ -269,11 +272,11 @@ extension SimulatedEngine {
   mutating func emit(
     _ kind: EngineEvent.Kind, _ slot: Int32, at time: Double, generated: Int
   ) {
-    let state = slots[Int(slot)]
-    if state.isAborted { return }
+    let index = Int(slot)
+    if slots[index].isAborted { return }
     events.append(
       EngineEvent(
-        id: state.id, kind: kind, time: time, cachedTokens: state.cachedTokens,
+        id: slots[index].id, kind: kind, time: time, cachedTokens: slots[index].cachedTokens,
         generatedTokens: generated))
   }
 
@@ -298,7 +301,7 @@ extension SimulatedEngine {
 }
 
 /// The lengths of a run's steps: each is longer than the one before by the same.
-struct RunPace {
+struct RunPace: Sendable {
   var firstStep: Double
   var stepGrowth: Double
 
@@ -310,13 +313,12 @@ struct RunPace {
   }
 
   /// How many of `runSteps` steps end within `elapsed` ms.
+  @inline(always)
   func stepsDone(of runSteps: Int, in elapsed: Double) -> Int {
     guard elapsed >= firstStep else { return 0 }
-    if elapsed >= offset(runSteps) { return runSteps }
-    // elapsed = n·first + n(n−1)/2·growth, solved for n.
-    let linear = firstStep - 0.5 * stepGrowth
-    let root = (linear * linear + 2 * stepGrowth * elapsed).squareRoot()
-    var steps = min(max(Int(2 * elapsed / (linear + root)), 0), runSteps)
+    // Steps grow by little, so that this is hardly ever more than one too many.
+    let most = elapsed / firstStep
+    var steps = most < Double(runSteps) ? Int(most) : runSteps
     while steps < runSteps, offset(steps + 1) <= elapsed { steps += 1 }
     while steps > 0, offset(steps) > elapsed { steps -= 1 }
     return steps

@@ -88,6 +88,22 @@ public struct SimulatedEngine: Sendable {
     /// The order of admission; 0 while it waits.
     var admission = 0
     var isAborted = false
+
+    /// The next step computes so many more of its tokens.
+    mutating func take(_ tokens: Int) {
+      takenTokens = tokens
+      computedTokens += tokens
+    }
+
+    /// It gets a place in the batch, with `known` tokens in the KV cache.
+    ///
+    /// - Returns: Whether it is its first.
+    mutating func admit(_ number: Int, known: Int, cached: Int) -> Bool {
+      admission = number
+      computedTokens = known
+      if generatedTokens == 0 { cachedTokens = cached }
+      return generatedTokens == 0
+    }
   }
 
   /// A request on its way.
@@ -203,17 +219,27 @@ public struct SimulatedEngine: Sendable {
     id: Int, promptTokens: Int, outputTokens: Int, blocks hashes: [UInt64],
     ends: [Int32] = [], transferredTokens: Int = 0, at time: Double
   ) {
+    submit(
+      id: id, promptTokens: promptTokens, outputTokens: outputTokens,
+      CacheBlocks(hashes: hashes, ends: ends), transferredTokens: transferredTokens, at: time)
+  }
+
+  /// The same with the prompt's blocks as the engine keeps them.
+  mutating func submit(
+    id: Int, promptTokens: Int, outputTokens: Int, _ prompt: CacheBlocks,
+    transferredTokens: Int = 0, at time: Double
+  ) {
     let factor = noise.logNormal(sigma: configuration.overheadNoise)
     let atFrontEnd = max(time + max(configuration.engine.uplinkMilliseconds, 0), frontEndFree)
     frontEndFree = atFrontEnd + configuration.requestOverheadMilliseconds * factor
     let arrival =
       frontEndFree + configuration.overheadPerDecodingMilliseconds * Double(decoding.count) * factor
     let slot = makeSlot()
-    let prompt = max(promptTokens, 1)
+    let tokens = max(promptTokens, 1)
     slots[Int(slot)] = Slot(
-      id: id, promptTokens: prompt, outputTokens: max(outputTokens, 1), totalTokens: prompt,
-      transferredTokens: min(max(transferredTokens, 0), prompt - 1))
-    blocks[Int(slot)] = CacheBlocks(hashes: hashes, ends: ends)
+      id: id, promptTokens: tokens, outputTokens: max(outputTokens, 1), totalTokens: tokens,
+      transferredTokens: min(max(transferredTokens, 0), tokens - 1))
+    blocks[Int(slot)] = prompt
     var position = inbox.count
     while position > inboxHead, inbox[position - 1].time > arrival { position -= 1 }
     if position == inbox.count {
@@ -242,6 +268,19 @@ public struct SimulatedEngine: Sendable {
     cutRun(at: time + max(configuration.engine.uplinkMilliseconds, 0), isForced: true)
   }
 
+  /// As ``submit(id:promptTokens:outputTokens:_:transferredTokens:at:)``.
+  ///
+  /// - Returns: ``nextTime``.
+  mutating func submitted(
+    id: Int, promptTokens: Int, outputTokens: Int, _ prompt: CacheBlocks,
+    transferredTokens: Int = 0, at time: Double
+  ) -> Double {
+    submit(
+      id: id, promptTokens: promptTokens, outputTokens: outputTokens, prompt,
+      transferredTokens: transferredTokens, at: time)
+    return nextTime
+  }
+
   private mutating func makeSlot() -> Int32 {
     if let free = freeSlots.popLast() { return free }
     slots.append(Slot())
@@ -264,6 +303,7 @@ public struct SimulatedEngine: Sendable {
   }
 
   /// As ``nextEventTime``, with infinity for never.
+  @inline(always)
   var nextTime: Double {
     if hungSince != nil { return .infinity }
     guard isBusy else {
@@ -284,6 +324,18 @@ public struct SimulatedEngine: Sendable {
     events.removeAll(keepingCapacity: true)
   }
 
+  /// Runs until `time`, and moves ``events`` out if there are any.
+  ///
+  /// - Returns: ``nextTime``.
+  mutating func advance(to time: Double, taking happened: inout [EngineEvent]) -> Double {
+    advance(to: time)
+    if !events.isEmpty { swap(&events, &happened) }
+    return nextTime
+  }
+
+  /// Takes back the memory of events that were handed out.
+  mutating func giveBack(_ happened: inout [EngineEvent]) { swap(&events, &happened) }
+
   /// The metrics as of the last step that ended by the time of the last ``advance(to:emit:)``.
   public var metrics: EngineMetrics {
     var result = published
@@ -291,10 +343,14 @@ public struct SimulatedEngine: Sendable {
     return result
   }
 
+  @inline(always)
   private var kvCacheUsage: Double {
-    let now = min(clock, hungSince ?? clock) - downlink
-    let grown = isBusy && prefills == 0 ? decoding.count * stepsDone(at: now) : 0
-    return Double(publishedHeld + grown) / Double(cache.capacity)
+    var held = publishedHeld
+    if isBusy, prefills == 0 {
+      let now = min(clock, hungSince ?? clock) - downlink
+      held += decoding.count * stepsDone(at: now)
+    }
+    return Double(held) / Double(cache.capacity)
   }
 
   /// What a gateway reads of the metrics as of `time`.
@@ -310,55 +366,4 @@ public struct SimulatedEngine: Sendable {
 
   /// KV cache that running requests hold, tokens.
   public var heldTokens: Int { cache.held }
-
-  // MARK: - Faults
-
-  /// From the next step on each takes `factor` times as long; 1 is as modelled.
-  public mutating func setSlowness(_ factor: Double, at time: Double) {
-    cutRun(at: time, isForced: true)
-    slowness = max(factor, 1e-3)
-  }
-
-  /// Stops: requests are taken and nothing happens until ``resume(at:)``.
-  public mutating func hang(at time: Double) {
-    if hungSince == nil { hungSince = time }
-  }
-
-  /// Goes on where it stood.
-  public mutating func resume(at time: Double) {
-    guard let since = hungSince else { return }
-    hungSince = nil
-    guard time > since else { return }
-    if isBusy {
-      runStart += time - since
-      runEnd += time - since
-    }
-    for position in inboxHead..<inbox.count {
-      inbox[position].time = max(inbox[position].time, time)
-    }
-    if inboxHead < inbox.count { cutRun(at: inbox[inboxHead].time) }
-  }
-
-  /// Dies: every request fails, and the engine starts anew with an empty cache.
-  ///
-  /// The failures are handed out by the next ``advance(to:emit:)``.
-  public mutating func fail(at time: Double) {
-    let here = inbox[inboxHead...].map(\.slot) + queue[queueHead...] + decoding
-    for slot in here {
-      emit(.failed, slot, at: time, generated: slots[Int(slot)].generatedTokens)
-      nodes[Int(slot)].removeAll(keepingCapacity: true)
-      freeSlot(slot)
-    }
-    inbox.removeAll(keepingCapacity: true)
-    queue.removeAll(keepingCapacity: true)
-    decoding.removeAll(keepingCapacity: true)
-    finishSteps.removeAll(keepingCapacity: true)
-    (inboxHead, queueHead, nextFinish, contextTokens, prefills) = (0, 0, Int.max, 0, 0)
-    (isBusy, isBlocked, hasAborted) = (false, false, false)
-    hungSince = nil
-    frontEndFree = -.infinity
-    cache.clear()
-    published = EngineMetrics()
-    publishedHeld = 0
-  }
 }
