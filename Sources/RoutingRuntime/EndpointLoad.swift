@@ -82,6 +82,7 @@ public struct EndpointLoad: Sendable {
     let compiled = stepModel ?? StepModel(coefficients: engine.stepCoefficients)
     self.engine = EngineEmulator(engine, stepModel: compiled, capacity: capacity)
     ahead = EngineEmulator(engine, stepModel: compiled, capacity: capacity)
+    ahead.learning = nil
     forecaster = EngineForecaster(capacity: capacity)
     recentOutput = RecentMean(initial: Self.typicalOutputTokens, gain: 0.02)
   }
@@ -125,7 +126,9 @@ public struct EndpointLoad: Sendable {
 
   /// The engine will be advanced to `arrival`: where it ran there ahead already, that is taken over.
   private mutating func catchUp(to arrival: Double) {
-    if isAheadCurrent, aheadTime + engine.uplinkMilliseconds <= arrival, engine.trace == nil {
+    if isAheadCurrent, aheadTime + engine.uplinkMilliseconds <= arrival, engine.trace == nil,
+      engine.learning == nil
+    {
       engine.takeOver(&ahead)
     }
     isAheadCurrent = false
@@ -141,6 +144,7 @@ public struct EndpointLoad: Sendable {
   ) {
     catchUp(to: time - engine.downlinkMilliseconds)
     engine.firstToken(request: slot, at: time)
+    shareLearned()
     pendingRequests -= 1
     decodingRequests += 1
     recentRatio.observe(min(max(ratio, 0.25), 4))
@@ -150,6 +154,23 @@ public struct EndpointLoad: Sendable {
   mutating func tokens(at time: Double) {
     catchUp(to: time - engine.downlinkMilliseconds)
     engine.tokens(at: time)
+    shareLearned()
+  }
+
+  /// An answer of `steps` tokens after its first has ended, since whose first token it took
+  /// `milliseconds`.
+  ///
+  /// - Parameter work: What the engine had computed by then.
+  mutating func learn(
+    answerSteps steps: Double, since work: StepLearning.Work, milliseconds: Double
+  ) {
+    engine.learn(answerSteps: steps, since: work, milliseconds: milliseconds)
+    shareLearned()
+  }
+
+  /// The engine ahead runs the same steps.
+  private mutating func shareLearned() {
+    if engine.learning != nil { ahead.stepModel = engine.stepModel }
   }
 
   mutating func finished(
@@ -158,6 +179,7 @@ public struct EndpointLoad: Sendable {
   ) {
     catchUp(to: time - engine.downlinkMilliseconds)
     engine.finished(request: slot, at: time)
+    shareLearned()
     if hadFirstToken { decodingRequests -= 1 } else { pendingRequests -= 1 }
     if outputTokens > 0 { recentOutput.observe(outputTokens) }
     if outputTokens > 8, tpotMilliseconds > 0 {
@@ -176,6 +198,7 @@ public struct EndpointLoad: Sendable {
     isAheadCurrent = false
     engine.replace(with: model, stepModel: stepModel)
     ahead.replace(with: model, stepModel: stepModel)
+    ahead.learning = nil
   }
 
   /// Tells how many requests the pool's other endpoints decode; used from the next step on.

@@ -1,4 +1,12 @@
 extension EndpointPool {
+  /// Starts recording step lengths on an endpoint, for calibration.
+  public mutating func startTracing(endpoint: Int) {
+    endpoints[endpoint].engine.trace = StepTrace()
+    endpoints[endpoint].engine.learning = nil
+    endpoints[endpoint].forecaster.features = []
+    asked.endpoint = -1
+  }
+
   /// A request that might be sent somewhere, and what was found for it: a gateway asks before it
   /// dispatches, and dispatching asks the same again.
   struct Question: Sendable {

@@ -32,6 +32,8 @@ public struct EndpointPool: Sendable {
     var dispatchTime = 0.0
     var firstTokenTime = 0.0
     var forecastMilliseconds = 0.0
+    /// Where the engine stood at the first token.
+    var mark = StepMark()
     var raw = RawPrediction()
     var predicted: Prediction?
 
@@ -75,6 +77,8 @@ public struct EndpointPool: Sendable {
   private(set) var groups: [Int] = []
   private var names: [EndpointName?] = []
   private var stepModels: [(coefficients: [Double], model: StepModel)] = []
+  /// Tokens per step of answers of known engines: other than 1 where they speculate, say.
+  var tokensPerStep = RecentMean(initial: 1, gain: 0.05)
   private(set) var ttftCorrection = LiveCorrection(.none)
   private(set) var tpotCorrection = LiveCorrection(.none)
   /// What batches read; written when a batch finds it out of date.
@@ -124,7 +128,7 @@ public struct EndpointPool: Sendable {
     columns.addEndpoint()
     asked.endpoint = -1
     ttftCorrection.addEndpoint()
-    tpotCorrection.addEndpoint()
+    tpotCorrection.addEndpoint(doubt: endpoints[endpoints.count - 1].engine.learning?.doubt ?? 0)
     return endpoints.count - 1
   }
 
@@ -172,8 +176,6 @@ public struct EndpointPool: Sendable {
     ttftCorrection = LiveCorrection(newer.model.correction)
     tpotCorrection = LiveCorrection(newer.model.correction)
     for index in endpoints.indices {
-      ttftCorrection.addEndpoint()
-      tpotCorrection.addEndpoint()
       if let name = names[index] {
         let place = newer.group(endpoint: name.endpoint, accelerator: name.accelerator)
         groups[index] = place.group
@@ -182,11 +184,16 @@ public struct EndpointPool: Sendable {
       } else if groups[index] > newer.model.groups.count {
         groups[index] = 0
       }
+      ttftCorrection.addEndpoint()
+      tpotCorrection.addEndpoint(doubt: endpoints[index].engine.learning?.doubt ?? 0)
     }
     asked.endpoint = -1
     // Other sums are read by the new model.
     for index in endpoints.indices { endpoints[index].sumsEpoch = .nan }
-    for index in slots.indices { slots[index].predicted = nil }
+    for index in slots.indices {
+      slots[index].predicted = nil
+      slots[index].mark = .unknown
+    }
     columns.markAllStale()
   }
 
@@ -195,13 +202,6 @@ public struct EndpointPool: Sendable {
 
   /// Requests in flight.
   public var requestsInFlight: Int { slots.count - freeSlots.count }
-
-  /// Starts recording step lengths on an endpoint, for calibration.
-  public mutating func startTracing(endpoint: Int) {
-    endpoints[endpoint].engine.trace = StepTrace()
-    endpoints[endpoint].forecaster.features = []
-    asked.endpoint = -1
-  }
 
   // MARK: - Events
 
@@ -248,6 +248,7 @@ public struct EndpointPool: Sendable {
     let excess = min(max(taken - forecast, -10_000), 10_000)
     endpoints[endpoint].firstToken(
       slot: handle.slot, ratio: taken / max(forecast, 1), excessMilliseconds: excess, at: time)
+    slots[index].mark = endpoints[endpoint].engine.mark
     observeOthers(endpoint)
     recentExcess.observe(excess)
     totals.pendingRequests -= 1
@@ -286,6 +287,7 @@ public struct EndpointPool: Sendable {
     endpoints[endpoint].finished(
       slot: handle.slot, hadFirstToken: hadFirstToken, outputTokens: outputTokens,
       tpotMilliseconds: tpot, keepsLatest: keptSums.has(.latest), at: time)
+    if tpot > 0 { learn(endpoint, since: slots[index].mark, outputTokens, tpot) }
     observeOthers(endpoint)
     if hadFirstToken { totals.decodingRequests -= 1 } else { totals.pendingRequests -= 1 }
     if outputTokens > Self.judgedOutputTokens, tpot > 0,
@@ -310,6 +312,7 @@ public struct EndpointPool: Sendable {
   /// Something happened on an endpoint.
   mutating func markChanged(_ endpoint: Int) {
     columns.markStale(endpoint)
+    if endpoints[endpoint].engine.learning != nil { columns.markRenewed(endpoint) }
     asked.endpoint = -1
   }
 
@@ -391,10 +394,4 @@ public struct EndpointPool: Sendable {
     }
     return pool
   }
-}
-
-extension CorrectionModel {
-  /// A correction that never moves.
-  static let none = CorrectionModel(
-    gain: 0, bound: 1, halfLifeMilliseconds: 1, conformalStep: 0)
 }

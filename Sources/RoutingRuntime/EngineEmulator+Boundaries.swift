@@ -36,8 +36,10 @@ extension EngineEmulator {
         slownessLogarithm = min(max(slownessLogarithm, -1.5), 1.5)
         let outside = max(0, abs(slownessLogarithm) - deadZone)
         slowness = exp(slownessLogarithm < 0 ? -outside : outside)
+        learn(gap: elapsed, weight: weight)
       }
     }
+    workAtBoundary = work
     trace?.clear()
     lastBoundary = boundary
     stepsSinceBoundary = 0
@@ -62,9 +64,11 @@ extension EngineEmulator {
   private static let unknownWidth = 0.05
 
   /// An engine whose steps are not well known believes what it sees; of others, it may be noise.
-  static func deadZone(_ engine: EngineModel) -> Double {
-    guard let step = engine.stepCoefficients.first, let width = engine.stepHalfWidths.first,
-      step > 0
+  ///
+  /// One that learns its steps part by part leaves noise, too.
+  static func deadZone(_ engine: EngineModel, isLearning: Bool) -> Double {
+    guard !isLearning, let step = engine.stepCoefficients.first,
+      let width = engine.stepHalfWidths.first, step > 0
     else { return widestDeadZone }
     let share = (unknownWidth - Double(width) / step) / (unknownWidth - knownWidth)
     return widestDeadZone * min(max(share, 0), 1)

@@ -33,7 +33,7 @@ public struct EngineEmulator: Sendable {
   }
 
   /// The length of a step.
-  public private(set) var stepModel: StepModel
+  public internal(set) var stepModel: StepModel
   private(set) var tokenBudget: Double
   private(set) var maximumSequences: Double
   private(set) var uplinkMilliseconds: Double
@@ -67,6 +67,11 @@ public struct EngineEmulator: Sendable {
   public var trace: StepTrace?
   var predictedSinceBoundary = 0.0
   var isGapClean = false
+  /// Learns the length of steps where the model leaves doubt.
+  var learning: StepLearning?
+  /// What all steps so far have computed, and those until the last boundary; for learning alone.
+  var work = StepLearning.Work()
+  var workAtBoundary = StepLearning.Work()
 
   /// An idle engine.
   ///
@@ -79,7 +84,8 @@ public struct EngineEmulator: Sendable {
     maximumSequences = max(engine.maximumSequences, 1)
     uplinkMilliseconds = engine.uplinkMilliseconds
     downlinkMilliseconds = engine.downlinkMilliseconds
-    deadZone = Self.deadZone(engine)
+    learning = StepLearning(engine, fitted: stepModel)
+    deadZone = Self.deadZone(engine, isLearning: learning != nil)
     queue.reserveCapacity(2 * capacity)
     decoding.reserveCapacity(capacity)
   }
@@ -91,7 +97,10 @@ public struct EngineEmulator: Sendable {
     maximumSequences = max(engine.maximumSequences, 1)
     uplinkMilliseconds = engine.uplinkMilliseconds
     downlinkMilliseconds = engine.downlinkMilliseconds
-    deadZone = Self.deadZone(engine)
+    learning = StepLearning(engine, fitted: compiled)
+    // What the old model called work is none of the new one's.
+    workAtBoundary = StepLearning.Work(repeating: .nan)
+    deadZone = Self.deadZone(engine, isLearning: learning != nil)
     slowness = 1
     version &+= 1
   }
@@ -270,6 +279,11 @@ public struct EngineEmulator: Sendable {
     current.decodingRequests = batch
     current.contextTokens = context
     current.otherDecodingRequests = otherDecodingRequests
+    // Context grows evenly: its mean is that of the first and the last step.
+    let mean = (contextTokens + context - batch) / 2
+    if let step = learning?.decodeWork(batch: batch, context: mean, others: otherDecodingRequests) {
+      work += steps * step
+    }
     (contextTokens, predictedSinceBoundary) = (context, predicted)
     // Whole numbers, so that they may be added at once.
     stepCount += steps
@@ -314,6 +328,7 @@ public struct EngineEmulator: Sendable {
   }
 
   mutating func completeStep() {
+    if let step = learning?.work(of: current) { work += step }
     contextTokens += decodingRequests
     stepCount += 1
     stepsSinceBoundary += 1
@@ -345,6 +360,7 @@ public struct EngineEmulator: Sendable {
     var index = queueHead
     while index < queue.count {
       if queue[index].remainingTokens > 0 {
+        if let done = learning?.work(ofPrompt: queue[index]) { work += done }
         queue[index].remainingTokens = 0
         queue[index].takenTokens = 0
         startDecoding(queue[index])

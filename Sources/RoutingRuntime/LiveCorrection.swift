@@ -13,6 +13,8 @@ struct LiveCorrection: Sendable {
   private struct EndpointFactor: Sendable {
     var logarithm = 0.0
     var time = 0.0
+    /// What is not applied of it.
+    var deadZone = LiveCorrection.widestDeadZone
   }
 
   private let model: CorrectionModel
@@ -30,7 +32,16 @@ struct LiveCorrection: Sendable {
     levelFactors = [SIMD8<Double>](repeating: SIMD8(repeating: 1), count: Self.regimeCount)
   }
 
-  mutating func addEndpoint() { factors.append(EndpointFactor()) }
+  /// Adds an endpoint.
+  ///
+  /// - Parameter doubt: How much of its engine is borrowed of other types, 0…1: then what lies within
+  ///   the dead zone is rather the type's nature than load and chance.
+  mutating func addEndpoint(doubt: Double = 0) {
+    factors.append(EndpointFactor(deadZone: Self.widestDeadZone * (1 - doubt)))
+  }
+
+  /// What is not applied of an endpoint's factor, on the log scale.
+  func deadZone(_ endpoint: Int) -> Double { factors[endpoint].deadZone }
 
   /// How loaded an endpoint with `pendingRequests` ahead is: outcomes scatter differently when a
   /// queue stands than when none does, so each regime has levels of its own.
@@ -58,8 +69,9 @@ struct LiveCorrection: Sendable {
   @inline(always)
   private func applied(_ endpoint: Int, at time: Double) -> Double {
     let logarithm = logarithm(endpoint, at: time)
-    if logarithm > Self.deadZone { return exp(logarithm - Self.deadZone) }
-    if logarithm < -Self.deadZone { return exp(logarithm + Self.deadZone) }
+    let deadZone = factors[endpoint].deadZone
+    if logarithm > deadZone { return exp(logarithm - deadZone) }
+    if logarithm < -deadZone { return exp(logarithm + deadZone) }
     return 1
   }
 
@@ -105,9 +117,11 @@ struct LiveCorrection: Sendable {
 
   /// The factors of a group's endpoints; `nil` where all are 1.
   ///
-  /// - Parameter logarithms: Of the factors, now.
+  /// - Parameters:
+  ///   - logarithms: Of the factors, now.
+  ///   - deadZones: What is not applied of each.
   @inline(always)
-  static func factors(logarithms: Lanes) -> Lanes? {
+  static func factors(logarithms: Lanes, deadZones deadZone: Lanes) -> Lanes? {
     let outside =
       larger(logarithms - deadZone, all(0)) + smaller(logarithms + deadZone, all(0))
     guard largest(larger(outside, 0 - outside)) > 0 else { return nil }
@@ -128,8 +142,8 @@ struct LiveCorrection: Sendable {
     let current = logarithm(endpoint, at: time)
     let residual = log(actual / max(raw[1], Predictor.floorMilliseconds)) - current
     let bounded = min(max(residual, -Self.clip), Self.clip)
-    factors[endpoint] = EndpointFactor(
-      logarithm: min(max(current + model.gain * bounded, -logBound), logBound), time: time)
+    factors[endpoint].logarithm = min(max(current + model.gain * bounded, -logBound), logBound)
+    factors[endpoint].time = time
     guard let corrected else { return }
     var (offset, factor) = (offsets[regime], levelFactors[regime])
     for level in 0..<4 {
@@ -144,10 +158,16 @@ struct LiveCorrection: Sendable {
 
   /// One outcome, however odd, says no more than this about the factor.
   private static let clip = 0.2
-  private static let deadZone = 0.1
+  private static let widestDeadZone = 0.1
   private static let offsetBound = 1.5
   /// The shares of outcomes that exceed the levels: 1 less each.
   private static let shares = SIMD4<Double>(1 - 0.5, 1 - 0.9, 1 - 0.95, 1 - 0.99)
   /// Higher levels are exceeded rarely, so each exceedance says more.
   private static let steps = SIMD4<Double>(0.4, 1, 1.8, 6)
+}
+
+extension CorrectionModel {
+  /// A correction that never moves.
+  static let none = CorrectionModel(
+    gain: 0, bound: 1, halfLifeMilliseconds: 1, conformalStep: 0)
 }

@@ -79,15 +79,19 @@ public struct StepModel: Sendable {
 
   /// The decode part by batch size; beyond the table it goes on along its last slope.
   private let decodeTable: [Double]
-  let perContext: Double
-  let perOther: Double
-  let perToken: Double
-  let perAttention: Double
-  let anyPrefill: Double
+  /// What the decode part is of the table: a factor, and additions per step and request.
+  private var decodeFactor = 1.0
+  private var perStep = 0.0
+  private var perRequest = 0.0
+  private(set) var perContext: Double
+  private(set) var perOther: Double
+  private(set) var perToken: Double
+  private(set) var perAttention: Double
+  private(set) var anyPrefill: Double
   /// Per 1,000 prompt tokens and decoding request.
-  private let perDecodingTokens: Double
+  private var perDecodingTokens: Double
   /// Per prompt token over each of `StepFeature.prefillKnots`.
-  private let knots: [6 of Double]
+  private var knots: [6 of Double]
   /// What a prompt token costs on average in a step of ``typicalPrefillTokens``, ms.
   private(set) var millisecondsPerPromptToken = 0.0
 
@@ -144,6 +148,39 @@ public struct StepModel: Sendable {
     return max(length, Self.shortestMilliseconds)
   }
 
+  /// What the prompts of `step` add to it, ms.
+  func prefill(of step: StepComposition) -> Double {
+    var bare = step
+    (bare.prefillTokens, bare.attention) = (0, 0)
+    return length(of: step) - length(of: bare)
+  }
+
+  /// This model with parts that take longer or shorter.
+  ///
+  /// - Parameters:
+  ///   - decode: A factor of what grows with the batch alone.
+  ///   - perStep: What every step takes longer, ms.
+  ///   - perRequest: What every request in the batch adds, ms.
+  ///   - context: A factor of what context costs.
+  ///   - prefill: A factor of what prompts cost.
+  ///   - perOther: What a request on another endpoint costs, ms.
+  func scaled(
+    decode: Double, perStep: Double, perRequest: Double, context: Double, prefill: Double,
+    perOther: Double
+  ) -> StepModel {
+    var model = self
+    (model.decodeFactor, model.perStep, model.perRequest) = (decode, perStep, perRequest)
+    model.perContext *= context
+    model.perOther = perOther
+    model.perToken *= prefill
+    model.perAttention *= prefill
+    model.anyPrefill *= prefill
+    model.perDecodingTokens *= prefill
+    for index in 0..<6 { model.knots[index] *= prefill }
+    model.millisecondsPerPromptToken *= prefill
+    return model
+  }
+
   /// What computing the last `newTokens` of a prompt adds to steps that run anyway, ms.
   func prefillWork(newTokens: Double, promptTokens: Double) -> Double {
     let context = max(0, promptTokens - newTokens / 2)
@@ -158,16 +195,18 @@ public struct StepModel: Sendable {
     guard batch >= 0, batch < Double(Self.tableSize - 1) else { return decodeOutside(batch) }
     let lower = Int(Int32(truncatingIfNeeded: Int(batch)))
     let share = batch - Double(lower)
-    guard share > 0 else { return table[lower] }
-    return table[lower] + share * (table[lower + 1] - table[lower])
+    guard share > 0 else { return decodeFactor * table[lower] + perStep + perRequest * batch }
+    let between = table[lower] + share * (table[lower + 1] - table[lower])
+    return decodeFactor * between + perStep + perRequest * batch
   }
 
   /// The same beyond the table.
   private func decodeOutside(_ batch: Double) -> Double {
     let last = Self.tableSize - 1
     guard !(batch < 0) else { return decodeTable[0] }
-    return decodeTable[last]
-      + (decodeTable[last] - decodeTable[last - 1]) * (batch - Double(last))
+    let beyond =
+      decodeTable[last] + (decodeTable[last] - decodeTable[last - 1]) * (batch - Double(last))
+    return decodeFactor * beyond + perStep + perRequest * batch
   }
 
   // MARK: - Coefficients, for a batch of engines

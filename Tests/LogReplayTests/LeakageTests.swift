@@ -12,7 +12,7 @@ import Testing
     var random = SplitMix64(seed: seed ^ 0x1eaf)
     let (rows, symbols, chunks) = SyntheticLog.make(seed: seed, gateways: 1 + Int(seed % 2))
     let log = ReplayLog(rows: rows, symbols: symbols, chunkOffsets: chunks)
-    let model = SyntheticModel.model(seed: seed)
+    let model = SyntheticModel.model(seed: seed, borrows: seed % 2 == 1)
     let before = try LogPredictor(log, model: model).predictionsAndFeatures()
 
     let target = random.integer(in: 1...log.rows.count - 1)

@@ -13,7 +13,7 @@ import Testing
   func liveAndReplayedFeaturesAgreeBitForBit(seed: UInt64) throws {
     let (rows, symbols, chunks) = SyntheticLog.make(seed: seed, count: 200)
     let log = ReplayLog(rows: rows, symbols: symbols, chunkOffsets: chunks)
-    let model = SyntheticModel.model(seed: seed)
+    let model = SyntheticModel.model(seed: seed, borrows: seed % 3 == 0)
     let replayed = try LogPredictor(log, model: model).predictionsAndFeatures()
 
     var gateway = LiveGateway(

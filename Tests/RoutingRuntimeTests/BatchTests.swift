@@ -62,7 +62,7 @@ import Testing
   @Test(arguments: UInt64(0)..<40)
   func everyEndpointGetsWhatItGetsAlone(seed: UInt64) throws {
     var random = SplitMix64(seed: seed &+ 1_000)
-    let model = SyntheticModel.model(seed: seed)
+    let model = SyntheticModel.model(seed: seed, borrows: seed % 2 == 0)
     let count = random.integer(in: 1...21)
     var (pool, time) = try loadedPool(model, seed: seed, endpoints: count)
     #expect(pool.supportsLanes)
@@ -183,7 +183,7 @@ import Testing
   @Test(arguments: UInt64(0)..<20)
   func eventsBetweenBatchesAreSeen(seed: UInt64) throws {
     var random = SplitMix64(seed: seed &+ 3_000)
-    let model = SyntheticModel.model(seed: seed)
+    let model = SyntheticModel.model(seed: seed, borrows: seed % 2 == 0)
     var (pool, time) = try loadedPool(model, seed: seed, endpoints: 9)
     var batch: [Prediction] = []
     for _ in 0..<30 {

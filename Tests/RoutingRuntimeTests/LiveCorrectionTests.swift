@@ -41,6 +41,21 @@ import Testing
     #expect(correction.factor(1, at: 500) == 1)
   }
 
+  @Test func followsSmallDeviationsOfATypeThatIsHardlyKnown() {
+    func factor(doubt: Double) -> Double {
+      var correction = LiveCorrection(Self.model)
+      correction.addEndpoint(doubt: doubt)
+      for index in 0..<300 {
+        correction.observe(
+          raw: heads(100), corrected: HeadValues(heads(100), floor: 0.05), actual: 107, endpoint: 0,
+          regime: 0, at: Double(index))
+      }
+      return correction.factor(0, at: 300)
+    }
+    #expect(factor(doubt: 0) == 1)
+    #expect(abs(factor(doubt: 1) - 1.07) < 0.005)
+  }
+
   @Test func decaysToNoCorrection() {
     let correction = corrected(ratio: 1.7, count: 500)
     var last = correction.factor(0, at: 500)

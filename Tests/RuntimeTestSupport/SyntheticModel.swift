@@ -24,12 +24,24 @@ public enum SyntheticModel {
       maximumSequences: maximumSequences, uplinkMilliseconds: 0.8, downlinkMilliseconds: 1.1)
   }
 
+  /// The same engine, all borrowed of other types: it learns its steps while it serves.
+  public static func borrowed(_ engine: EngineModel) -> EngineModel {
+    var engine = engine
+    engine.stepHalfWidths = engine.stepCoefficients.map { Float(0.2 * abs($0)) }
+    return engine
+  }
+
   /// A model with `termCount` terms a target, two accelerator classes and one known endpoint.
-  public static func model(seed: UInt64, termCount: Int = 20) -> GlideModel {
+  ///
+  /// - Parameter borrows: Whether the faster class learns its steps while it serves.
+  public static func model(
+    seed: UInt64, termCount: Int = 20, borrows: Bool = false
+  ) -> GlideModel {
     var random = SplitMix64(seed: seed)
     let support = Feature.allCases.map { _ in FeatureSupport(low: 0, high: 1e6) }
     return GlideModel(
-      schemaFingerprint: Feature.schemaFingerprint, engines: [engine(), engine(speed: 1.6)],
+      schemaFingerprint: Feature.schemaFingerprint,
+      engines: [engine(), borrows ? borrowed(engine(speed: 1.6)) : engine(speed: 1.6)],
       groups: [
         Group(
           kind: .accelerator, name: "fast", parent: -1, engine: 1, sampleCount: 5_000,

@@ -214,6 +214,8 @@ extension EndpointPool {
   private mutating func renew(_ predictor: Predictor, _ endpoint: Int, _ row: LaneRow) {
     endpoints[endpoint].writeModel(into: row)
     columns.largestBudget = max(columns.largestBudget, endpoints[endpoint].engine.tokenBudget)
+    row.set(.ttftDeadZone, ttftCorrection.deadZone(endpoint))
+    row.set(.tpotDeadZone, tpotCorrection.deadZone(endpoint))
     row.set(.ttftScale, predictor.ttft.groupScales?[groups[endpoint]] ?? 1)
     row.set(.tpotScale, predictor.tpot.groupScales?[groups[endpoint]] ?? 1)
   }

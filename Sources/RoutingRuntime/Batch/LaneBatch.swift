@@ -66,7 +66,8 @@ struct LaneBatch {
       to: Predictor.forecastShare * slots[Int(Feature.forecastMilliseconds.rawValue)], need: need)
     ttftLevels.correct(
       &heads, need: need, pending: rows[.pending],
-      factors: LiveCorrection.factors(logarithms: rows[.ttftLogarithm] * fade))
+      factors: LiveCorrection.factors(
+        logarithms: rows[.ttftLogarithm] * fade, deadZones: rows[.ttftDeadZone]))
     return heads
   }
 
@@ -79,7 +80,8 @@ struct LaneBatch {
     heads.finish(scale: rows[.tpotScale], tpotConstants, need: need)
     tpotLevels.correct(
       &heads, need: need, pending: rows[.pending],
-      factors: LiveCorrection.factors(logarithms: rows[.tpotLogarithm] * fade))
+      factors: LiveCorrection.factors(
+        logarithms: rows[.tpotLogarithm] * fade, deadZones: rows[.tpotDeadZone]))
     return heads
   }
 
@@ -90,7 +92,8 @@ struct LaneBatch {
     let mean = larger(
       ttftConstants.mean + rows[.ttftScale] * sum,
       Predictor.forecastShare * slots[Int(Feature.forecastMilliseconds.rawValue)])
-    return Self.corrected(mean, logarithms: rows[.ttftLogarithm] * fade)
+    return Self.corrected(
+      mean, logarithms: rows[.ttftLogarithm] * fade, deadZones: rows[.ttftDeadZone])
   }
 
   /// The mean of ``tpot(_:_:)`` alone.
@@ -98,13 +101,16 @@ struct LaneBatch {
   func meanTPOT(_ rows: LaneRows, _ slots: LaneSlots) -> Lanes {
     let sum = moving.tpot.mean(slots, from: rows[.tpotMean] + tpotShared.mean)
     return Self.corrected(
-      tpotConstants.mean + rows[.tpotScale] * sum, logarithms: rows[.tpotLogarithm] * fade)
+      tpotConstants.mean + rows[.tpotScale] * sum, logarithms: rows[.tpotLogarithm] * fade,
+      deadZones: rows[.tpotDeadZone])
   }
 
   @inline(always)
-  private static func corrected(_ mean: Lanes, logarithms: Lanes) -> Lanes {
+  private static func corrected(_ mean: Lanes, logarithms: Lanes, deadZones: Lanes) -> Lanes {
     var mean = mean
-    if let factors = LiveCorrection.factors(logarithms: logarithms) { mean *= factors }
+    if let factors = LiveCorrection.factors(logarithms: logarithms, deadZones: deadZones) {
+      mean *= factors
+    }
     return larger(mean, all(Predictor.floorMilliseconds))
   }
 

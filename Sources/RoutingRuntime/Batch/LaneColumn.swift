@@ -14,7 +14,7 @@ enum LaneColumn: Int, CaseIterable {
   case pending, decoding, isUsed, lastBoundary, recentTPOT, recentRatio, recentExcess, recentOutput
   case averageBatch, waiting, running, usage, snapshotTime, hasSnapshot
   // The live correction of both targets, scaled to the epoch.
-  case ttftLogarithm, tpotLogarithm
+  case ttftLogarithm, tpotLogarithm, ttftDeadZone, tpotDeadZone
   /// The factor by which the endpoint's group scales the terms.
   case ttftScale, tpotScale
   // Sums of the terms that only events change; of each target five in a row.
@@ -99,6 +99,11 @@ struct LaneColumns: Sendable {
     groups[endpoint / laneCount].stale |= 1 << UInt8(endpoint % laneCount)
   }
 
+  /// The endpoint's step model has changed.
+  mutating func markRenewed(_ endpoint: Int) {
+    groups[endpoint / laneCount].renewed |= 1 << UInt8(endpoint % laneCount)
+  }
+
   mutating func markScraped(_ endpoint: Int) {
     groups[endpoint / laneCount].scraped |= 1 << UInt8(endpoint % laneCount)
   }
@@ -117,7 +122,7 @@ struct LaneColumns: Sendable {
     markScraped(endpoint)
     markTTFTCorrected(endpoint)
     markTPOTCorrected(endpoint)
-    groups[endpoint / laneCount].renewed |= 1 << UInt8(endpoint % laneCount)
+    markRenewed(endpoint)
   }
 
   mutating func markAllStale() {

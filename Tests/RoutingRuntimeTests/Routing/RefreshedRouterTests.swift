@@ -73,7 +73,7 @@ import Testing
   @Test(arguments: UInt64(0)..<8)
   func picksAreThoseOfARouterThatReadsAllAnew(seed: UInt64) throws {
     var random = SplitMix64(seed: seed &+ 500)
-    let model = SyntheticModel.model(seed: seed)
+    let model = SyntheticModel.model(seed: seed, borrows: seed % 2 == 1)
     let endpoints = random.integer(in: 2...13)
     var kept = try router(model, endpoints: endpoints, seed: seed)
     var refreshed = kept
