@@ -65,11 +65,11 @@ struct TargetFitter {
       given
       ?? (target == .ttft
         ? TermLibrary.ttft(table, rows: rows) : TermLibrary.tpot(table, rows: rows))
-    let (terms, error) = try select(library, rows: rows)
+    let (terms, isFree, error) = try select(library, rows: rows)
     let step = (rows.count + Self.headRows - 1) / Self.headRows
     let kept = step == 1 ? rows : stride(from: 0, to: rows.count, by: step).map { rows[$0] }
     return try fitHeads(
-      terms, rows: kept, error: error,
+      terms, isFree: isFree, rows: kept, error: error,
       candidateCount: library.base.count + library.candidates.count, range: range)
   }
 
@@ -77,14 +77,14 @@ struct TargetFitter {
 
   private func select(
     _ library: TermLibrary, rows: [Int]
-  ) throws(SolverError) -> (terms: [Term], error: Double) {
+  ) throws(SolverError) -> (terms: [Term], isFree: [Bool], error: Double) {
     let all = library.base + library.candidates
     let step = max(1, rows.count / Self.selectionRows)
     let sample = step == 1 ? rows : stride(from: 0, to: rows.count, by: step).map { rows[$0] }
     let design = TermDesign.make(all, table: table, rows: sample, threads: threads)
     let targets = sample.map(value)
     guard sample.count >= 40 * TermSelection.blockCount else {
-      return (library.base, .nan)
+      return (library.base, library.base.map { _ in true }, .nan)
     }
     let (weights, predicted) = try pilot(design, targets)
     let location = try selection(
@@ -96,7 +96,10 @@ struct TargetFitter {
       design, targets.indices.map { abs(targets[$0] - predicted[$0]) },
       predicted.map { 1 / ($0 * $0) }, base: location.columns, count: all.count,
       limit: location.columns.count + Self.spreadTerms)
-    return (spread.columns.map { all[$0] }, location.error)
+    let isFree = spread.columns.map {
+      $0 < library.base.count || !location.columns.contains($0)
+    }
+    return (spread.columns.map { all[$0] }, isFree, location.error)
   }
 
   /// Terms that the spread may add.
@@ -156,7 +159,8 @@ struct TargetFitter {
   // MARK: - Heads
 
   private func fitHeads(
-    _ terms: [Term], rows: [Int], error: Double, candidateCount: Int, range: Range<Int>
+    _ terms: [Term], isFree: [Bool], rows: [Int], error: Double, candidateCount: Int,
+    range: Range<Int>
   ) throws(SolverError) -> Fitted {
     let design = TermDesign.make(terms, table: table, rows: rows, threads: threads)
     let targets = rows.map(value)
@@ -177,25 +181,35 @@ struct TargetFitter {
         TermDesign.make(terms, table: table, rows: part, threads: threads)
           .product(mean.coefficients, threads: threads)
       })
-    var quantileDesign = design
-    if !censored.rows.isEmpty {
-      quantileDesign.append(
-        contentsOf: TermDesign.make(terms, table: table, rows: censored.rows, threads: threads))
-    }
+    let (quantileDesign, quantileTargets) =
+      censored.rows.isEmpty
+      ? (design, targets) : merged(rows, targets, with: censored, terms: terms)
     let scales = quantileDesign.product(mean.coefficients, threads: threads).map { max($0, floor) }
     var quantileOptions = SmoothedQuantile.Configuration()
     quantileOptions.threads = threads
     quantileOptions.sampleRows = Self.quantileSampleRows
     if rows.count > Self.longRows { quantileOptions.smoothingTolerance = Self.longSmoothing }
-    let levels = try SmoothedQuantile(rules: rules, configuration: quantileOptions).fit(
-      try RegressionRows(
-        design: quantileDesign, targets: targets + censored.targets, scales: scales),
-      levels: HeadLevels.all, start: mean.coefficients)
+    let levels = try LevelFit(
+      rows: try RegressionRows(
+        design: quantileDesign, targets: quantileTargets, scales: scales),
+      rules: rules, isFree: isFree + [true], configuration: quantileOptions
+    ).fit(centre: mean.coefficients)
     var heads = [head(.nan, mean)]
     for (level, fit) in zip(HeadLevels.all, levels) { heads.append(head(level, fit)) }
     return Fitted(
       model: TargetModel(terms: terms, heads: heads), crossValidationError: error,
       method: mean.method, conditionNumber: mean.conditionNumber, candidateCount: candidateCount)
+  }
+
+  /// All examples in order of time, those that were given up among them.
+  private func merged(
+    _ rows: [Int], _ targets: [Double], with censored: CensoredRows, terms: [Term]
+  ) -> (design: Design, targets: [Double]) {
+    let all = (Array(zip(rows, targets)) + Array(zip(censored.rows, censored.targets)))
+      .sorted { $0.0 < $1.0 }
+    return (
+      TermDesign.make(terms, table: table, rows: all.map(\.0), threads: threads), all.map(\.1)
+    )
   }
 
   private func head(_ level: Double, _ fit: FitResult) -> Head {
@@ -208,7 +222,7 @@ struct TargetFitter {
 
   /// A pull to zero that only decides between collinear terms.
   private func ridge(_ design: Design, _ targets: [Double]) -> [Double] {
-    design.columnSquares(scales: targets, threads: threads).map { 1e-6 * $0 }
+    design.columnSquares(scales: targets, threads: threads).map { 1e-4 * $0 }
   }
 }
 

@@ -65,13 +65,21 @@ public struct RegressionRows: Sendable {
     weights = other.weights.map { all in rows.map { all[$0] } }
   }
 
+  /// What one unit of error is in each row, shape `[n]`.
+  var scales: [Double] {
+    inverseScales?.map { 1 / $0 } ?? [Double](repeating: 1, count: rowCount)
+  }
+
+  /// The rows `rows`, in that order.
+  func picking(_ rows: [Int]) -> RegressionRows { RegressionRows(picking: rows, of: self) }
+
   /// About `count` rows, one from each of `count` equal stretches, at a scattered place in it.
   ///
   /// Scattered, because every k-th row of a log could follow its rhythm; by a fixed hash, so that
   /// the same rows come each time.
   func sample(count: Int) -> RegressionRows {
     guard count < rowCount else { return self }
-    return RegressionRows(picking: sampleRows(count: count), of: self)
+    return picking(sampleRows(count: count))
   }
 
   func sampleRows(count: Int) -> [Int] {
