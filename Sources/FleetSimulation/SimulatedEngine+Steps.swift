@@ -145,8 +145,7 @@ extension SimulatedEngine {
       }
       slots[index].take(taken)
       nameBlocks(slot)
-      step.prefillTokens += Double(taken)
-      step.attention += Double(taken) * (Double(done) + 0.5 * Double(taken)) * 1e-6
+      step.addPrefill(Double(taken), context: Double(done + taken))
       prefills += 1
       budget -= taken
       seats -= 1

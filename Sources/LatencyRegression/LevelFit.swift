@@ -71,9 +71,9 @@ struct LevelFit {
 
   // MARK: - Cross-validation
 
-  /// The pull with the least loss on stretches of time that did not fit it.
+  /// The strongest pull that does as well, within chance, as the one with the least loss on
+  /// stretches of time that did not fit it.
   func chosenPull(centre: [Double]) throws(SolverError) -> Double {
-    var sums = [Loss](repeating: Loss(), count: Self.pulls.count)
     let blocks = RowBlocks(rowCount: TermSelection.blockCount, blockRows: 1)
     let outcomes = blocks.map(threads: configuration.threads) {
       block -> Result<[Loss], SolverError> in
@@ -83,12 +83,25 @@ struct LevelFit {
         return .failure(error)
       }
     }
-    for outcome in outcomes {
-      for (index, loss) in try outcome.get().enumerated() { sums[index].add(loss) }
+    var parts: [[Loss]] = []
+    for outcome in outcomes { parts.append(try outcome.get()) }
+    let scores = Self.pulls.indices.map { pull in
+      parts.reduce(into: Loss()) { $0.add($1[pull]) }.score
     }
-    let scores = sums.map(\.score)
     let best = scores.indices.min { scores[$0] < scores[$1] } ?? 0
-    return Self.pulls[best]
+    let chosen = scores.indices.last { pull in
+      scores[pull] <= scores[best]
+        * (1 + Self.chance(parts.map { $0[pull].score / $0[best].score }))
+    }
+    return Self.pulls[chosen ?? best]
+  }
+
+  /// The standard error of the mean of `ratios`, one a block.
+  private static func chance(_ ratios: [Double]) -> Double {
+    let count = Double(ratios.count)
+    let mean = ratios.reduce(0, +) / count
+    let squares = ratios.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    return (squares / (count * max(count - 1, 1))).squareRoot()
   }
 
   /// Pinball losses, in ms and in shares of the centre.

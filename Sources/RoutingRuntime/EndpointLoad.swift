@@ -306,7 +306,21 @@ public struct EndpointLoad: Sendable {
     let interference = forecast.decodeStepMilliseconds * arrival / (1 - min(arrival, 0.8))
     cells.set(.interferenceMilliseconds, interference)
     cells.set(.decodeForecastMilliseconds, forecast.decodeStepMilliseconds + interference)
+
+    let room = forecast.roomTokens * (ahead.stepModel.millisecondsPerPromptToken * ahead.slowness)
+    // The pool's rate is the steadier one, its own the truer one where routing is uneven.
+    let joining = 0.5 * (arrival + min(pool.arrivalWork, 2)) * forecast.lastStepMilliseconds
+    let step = forecast.decodeStepMilliseconds
+    cells.set(.joinMilliseconds, room * joining / (joining + Self.joinSteps * step))
+    cells.set(.rareJoinMilliseconds, room * joining / (joining + Self.rareJoinSteps * step))
   }
+
+  /// How much arriving work, in decode steps, fills half of the room in a prompt's last step.
+  ///
+  /// Prompts come whole: a little work is seldom a large prompt, and more often a small one. Between
+  /// the two features, levels and centre find their mixture.
+  static let joinSteps = 4.0
+  static let rareJoinSteps = 1.0 / 3
 
   /// The TPOT of the latest answers that ended here; without any, the decode step.
   @inline(always)

@@ -314,8 +314,7 @@ public struct EngineEmulator: Sendable {
       let remaining = queue[index].remainingTokens
       let taken = min(remaining, budget)
       queue[index].takenTokens = taken
-      current.prefillTokens += taken
-      current.attention += taken * (queue[index].promptTokens - remaining + taken / 2) * 1e-6
+      current.addPrefill(taken, context: queue[index].promptTokens - remaining + taken)
       if taken == remaining { awaitsFirstToken = true }
       budget -= taken
       slots -= 1

@@ -22,6 +22,10 @@ public struct EngineForecast: Sendable {
   public var queuedTokens = 0.0
   /// Steps from the arrival to the end of the prompt.
   public var steps = 0.0
+  /// Arrival at the engine → the start of the step that completes the prompt.
+  public var lastStepMilliseconds = 0.0
+  /// Prompt tokens that the same step has room for besides.
+  public var roomTokens = 0.0
 }
 
 /// The step in which the next prompt to arrive would be scheduled; kept until the engine changes.
@@ -62,6 +66,8 @@ public struct EngineForecaster: Sendable {
   private var earliestEnding = Double.infinity
   /// The summed step features of the last forecast, for calibration; `nil` in serving.
   public var features: [Double]?
+  /// The step that completes the prompt of the last forecast; only kept in calibration.
+  public private(set) var lastStep = StepComposition()
 
   /// A forecaster for engines of up to `capacity` requests without allocation.
   public init(capacity: Int = 512) {
@@ -240,8 +246,7 @@ public struct EngineForecaster: Sendable {
       let taken = min(line.left, budget)
       if taken > 0 {
         let promptTokens = engine.queue[line.head].promptTokens
-        filled.step.prefillTokens += taken
-        filled.step.attention += taken * (promptTokens - line.left + taken / 2) * 1e-6
+        filled.step.addPrefill(taken, context: promptTokens - line.left + taken)
         line.left -= taken
         budget -= taken
         slots -= 1
@@ -269,30 +274,37 @@ public struct EngineForecaster: Sendable {
     var budget = cached.budget
     var left = newTokens
     var total = 0.0
+    var last = 0.0
     var batch = step.decodingRequests
     var context = step.contextTokens
     var finished = cached.finishedPrompts
     var finishedTokens = cached.finishedPromptTokens
     while true {
       let taken = min(left, budget)
-      step.prefillTokens += taken
-      step.attention += taken * (promptTokens - left + taken / 2) * 1e-6
+      step.addPrefill(taken, context: promptTokens - left + taken)
       left -= taken
-      total += engine.stepModel.length(of: step) * engine.slowness
+      last = engine.stepModel.length(of: step) * engine.slowness
+      total += last
       result.steps += 1
       addFeatures(step, steps: 1)
       context += batch + finishedTokens
       batch += finished
       finished = 0
       finishedTokens = 0
-      if left <= 0 { break }
-      step.prefillTokens = 0
-      step.attention = 0
+      if left <= 0 {
+        // A later prompt also needs a slot.
+        let hasSlot = batch + finished + 1 < engine.maximumSequences
+        result.roomTokens = hasSlot ? budget - taken : 0
+        if features != nil { lastStep = step }
+        break
+      }
+      step.removePrefill()
       step.decodingRequests = batch
       step.contextTokens = context
       budget = max(engine.tokenBudget - batch, 1)
     }
     result.prefillMilliseconds = total
+    result.lastStepMilliseconds = result.queueMilliseconds + (total - last)
     result.decodingAfter = batch + 1
     result.contextAfter = context + promptTokens
     var decode = StepComposition()

@@ -60,6 +60,10 @@ public enum Feature: UInt16, BitwiseCopyable, CaseIterable, Sendable {
   case interferenceMilliseconds
   case decodeForecastMilliseconds
 
+  // Prompts that arrive later and join the prompt's last step.
+  case joinMilliseconds
+  case rareJoinMilliseconds
+
   /// How many there are.
   public static let count = Feature.allCases.count
 }
@@ -71,18 +75,24 @@ extension Feature {
   public var unit: String { Self.descriptions[Int(rawValue)].1 }
 
   /// A fingerprint of the names and their order, FNV-1a: files of another schema are refused.
-  public static let schemaFingerprint: UInt64 = {
+  public static let schemaFingerprint = fingerprint(
+    features: descriptions.count, stepFeatures: StepFeature.count)
+
+  /// Fingerprints of schemas that this one only appended to: their files mean what they meant.
+  static let earlierFingerprints = [fingerprint(features: 46, stepFeatures: 24)]
+
+  private static func fingerprint(features: Int, stepFeatures: Int) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for description in descriptions {
+    for description in descriptions.prefix(features) {
       for byte in (description.0 + "|" + description.1).utf8 {
         hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
       }
     }
-    for name in StepFeature.names {
+    for name in StepFeature.names.prefix(stepFeatures) {
       for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     }
     return hash
-  }()
+  }
 
   private static let descriptions: [(String, String)] = [
     ("prompt tokens", "tokens"),
@@ -131,5 +141,7 @@ extension Feature {
     ("requests of other gateways", "requests"),
     ("prefill interference in decode", "ms"),
     ("decode step with interference", "ms"),
+    ("later prompts in its last step", "ms"),
+    ("later prompts, however few", "ms"),
   ]
 }

@@ -131,7 +131,10 @@ public final class Predictor: Sendable {
 
   /// Compiles `model`, or says why it cannot be used.
   public static func compile(_ model: GlideModel) -> Result<Predictor, RefusalError> {
-    guard model.schemaFingerprint == Feature.schemaFingerprint else {
+    guard
+      model.schemaFingerprint == Feature.schemaFingerprint
+        || Feature.earlierFingerprints.contains(model.schemaFingerprint)
+    else {
       return .failure(
         RefusalError(
           .schemaMismatch(found: model.schemaFingerprint, expected: Feature.schemaFingerprint)))

@@ -57,9 +57,7 @@ struct StepLearning: Sendable {
   /// What the rest of a prompt adds to the steps that compute it.
   func work(ofPrompt prompt: EngineEmulator.QueuedPrompt) -> Work {
     var step = StepComposition()
-    let left = prompt.remainingTokens
-    step.prefillTokens = left
-    step.attention = left * (prompt.promptTokens - left / 2) * 1e-6
+    step.addPrefill(prompt.remainingTokens, context: prompt.promptTokens)
     var work = Work(repeating: 0)
     work[Part.prefill] = fitted.prefill(of: step)
     return work

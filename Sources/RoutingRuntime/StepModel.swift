@@ -11,9 +11,24 @@ public struct StepComposition: Sendable {
   public var attention = 0.0
   /// Requests that the pool's other endpoints decode meanwhile: engines share hosts.
   public var otherDecodingRequests = 0.0
+  /// The part of ``attention`` to context beyond ``StepFeature/attentionKnot``, in millions.
+  public var farAttention = 0.0
 
   /// An empty step.
   public init() {}
+
+  /// Adds `taken` tokens of a prompt, the last of which attends to `context` tokens.
+  public mutating func addPrefill(_ taken: Double, context: Double) {
+    prefillTokens += taken
+    attention += taken * (context - taken / 2) * 1e-6
+    if context > StepFeature.attentionKnot {
+      farAttention += StepFeature.farAttention(from: context - taken, to: context)
+    }
+  }
+
+  /// Takes out all prompts.
+  @inline(always)
+  mutating func removePrefill() { (prefillTokens, attention, farAttention) = (0, 0, 0) }
 }
 
 /// The features that an engine step's length is linear in.
@@ -24,9 +39,17 @@ public enum StepFeature {
   static let decodeKnots: [7 of Double] = [4, 8, 16, 32, 48, 64, 128]
   static let decodeJumps: [3 of Double] = [8, 32, 64]
   static let prefillKnots: [6 of Double] = [64, 256, 512, 1024, 2048, 4096]
+  /// Tokens of context beyond which attention has a slope of its own: kernels change with length.
+  static let attentionKnot = 8_192.0
+
+  /// Batches of up to this size have a coefficient each: what they deviate from knots and jumps.
+  static let bumpLimit = 16
+  /// The coefficients of single batch sizes: particular to kernels, small, and shrunk where data
+  /// are few.
+  public static let bumps = 25..<(25 + bumpLimit)
 
   /// How many there are.
-  public static let count = 24
+  public static let count = bumps.upperBound
   /// Their names, in coefficient order.
   public static let names: [String] =
     [
@@ -35,16 +58,20 @@ public enum StepFeature {
     ] + decodeKnots.indices.map { "decoding over \(Int(decodeKnots[$0]))" }
     + decodeJumps.indices.map { "decoding above \(Int(decodeJumps[$0]))" }
     + prefillKnots.indices.map { "prefill over \(Int(prefillKnots[$0]))" }
+    + ["attention over \(Int(attentionKnot))"] + (1...bumpLimit).map { "batch of \($0)" }
   /// Their units, in coefficient order.
   public static let units: [String] =
     [
       "ms per step", "ms per request", "ms per token", "ms per token", "ms per million token pairs",
       "ms", "ms per request × 1000 tokens", "ms per request",
     ] + decodeKnots.indices.map { _ in "ms per request" } + decodeJumps.indices.map { _ in "ms" }
-    + prefillKnots.indices.map { _ in "ms per token" }
+    + prefillKnots.indices.map { _ in "ms per token" } + ["ms per million token pairs"]
+    + bumps.map { _ in "ms" }
 
   /// Whether feature `index` counts prompts, and is 0 in a step without any.
-  public static func isPrefill(_ index: Int) -> Bool { (3...6).contains(index) || index >= 18 }
+  public static func isPrefill(_ index: Int) -> Bool {
+    (3...6).contains(index) || (18...24).contains(index)
+  }
 
   /// Adds `weight` × the features of `step` to `sum`, shape `[count]`.
   ///
@@ -59,6 +86,7 @@ public enum StepFeature {
       sum[8 + index] += weight * (n - decodeKnots[index])
     }
     for index in 0..<3 where n > decodeJumps[index] { sum[15 + index] += weight }
+    addBump(n, weight: weight, into: &sum)
     guard tokens > 0 else { return }
     sum[3] += weight * tokens
     sum[4] += weight * step.attention
@@ -67,6 +95,23 @@ public enum StepFeature {
     for index in 0..<6 where tokens > prefillKnots[index] {
       sum[18 + index] += weight * (tokens - prefillKnots[index])
     }
+    sum[24] += weight * step.farAttention
+  }
+
+  /// A batch that is no whole number lies between two.
+  private static func addBump(_ batch: Double, weight: Double, into sum: inout [Double]) {
+    guard batch > 0, batch < Double(bumpLimit + 1) else { return }
+    let lower = Int(batch)
+    let share = batch - Double(lower)
+    if lower > 0 { sum[bumps.lowerBound + lower - 1] += weight * (1 - share) }
+    if share > 0, lower < bumpLimit { sum[bumps.lowerBound + lower] += weight * share }
+  }
+
+  /// What tokens from `start` to `end` of a prompt attend to beyond ``attentionKnot``, in millions.
+  @inline(always)
+  static func farAttention(from start: Double, to end: Double) -> Double {
+    let (near, far) = (max(0, start - attentionKnot), max(0, end - attentionKnot))
+    return (far - near) * (far + near) * 0.5e-6
   }
 }
 
@@ -87,6 +132,7 @@ public struct StepModel: Sendable {
   private(set) var perOther: Double
   private(set) var perToken: Double
   private(set) var perAttention: Double
+  private(set) var perFarAttention: Double
   private(set) var anyPrefill: Double
   /// Per 1,000 prompt tokens and decoding request.
   private var perDecodingTokens: Double
@@ -116,6 +162,7 @@ public struct StepModel: Sendable {
     perContext = coefficients[2]
     perToken = coefficients[3]
     perAttention = coefficients[4]
+    perFarAttention = coefficients[24]
     anyPrefill = coefficients[5]
     perDecodingTokens = coefficients[6]
     perOther = coefficients[7]
@@ -139,6 +186,7 @@ public struct StepModel: Sendable {
     let tokens = step.prefillTokens
     if tokens > 0 {
       length += perToken * tokens + perAttention * step.attention + anyPrefill
+      length += perFarAttention * step.farAttention
       length += perDecodingTokens * step.decodingRequests * tokens / 1000
       for index in 0..<6 {
         guard tokens > StepFeature.prefillKnots[index] else { break }
@@ -151,7 +199,7 @@ public struct StepModel: Sendable {
   /// What the prompts of `step` add to it, ms.
   func prefill(of step: StepComposition) -> Double {
     var bare = step
-    (bare.prefillTokens, bare.attention) = (0, 0)
+    bare.removePrefill()
     return length(of: step) - length(of: bare)
   }
 
@@ -174,6 +222,7 @@ public struct StepModel: Sendable {
     model.perOther = perOther
     model.perToken *= prefill
     model.perAttention *= prefill
+    model.perFarAttention *= prefill
     model.anyPrefill *= prefill
     model.perDecodingTokens *= prefill
     for index in 0..<6 { model.knots[index] *= prefill }
@@ -183,8 +232,10 @@ public struct StepModel: Sendable {
 
   /// What computing the last `newTokens` of a prompt adds to steps that run anyway, ms.
   func prefillWork(newTokens: Double, promptTokens: Double) -> Double {
-    let context = max(0, promptTokens - newTokens / 2)
-    return newTokens * (millisecondsPerPromptToken + 1e-6 * perAttention * context)
+    var step = StepComposition()
+    step.addPrefill(newTokens, context: max(promptTokens, newTokens))
+    return newTokens * millisecondsPerPromptToken + perAttention * step.attention
+      + perFarAttention * step.farAttention
   }
 
   /// The part that grows with the batch alone.

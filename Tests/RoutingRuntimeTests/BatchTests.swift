@@ -162,6 +162,10 @@ import Testing
       for knot in 0..<6 {
         model.engines[engine].stepCoefficients[18 + knot] = 0.001 * Double(knot + 1)
       }
+      model.engines[engine].stepCoefficients[24] = -0.007
+      for bump in StepFeature.bumps {
+        model.engines[engine].stepCoefficients[bump] = 0.1 * Double(bump % 3)
+      }
     }
     model.engines[0].tokenBudget = tokenBudget
     model.engines[1].tokenBudget = 300

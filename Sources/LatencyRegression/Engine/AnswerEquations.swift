@@ -24,7 +24,7 @@ public struct AnswerEquations: Sendable {
   private struct Prompt: Sendable {
     var time: Double
     var newTokens: Double
-    var attention: Double
+    var promptTokens: Double
     var decoding: Double
   }
 
@@ -181,7 +181,7 @@ public struct AnswerEquations: Sendable {
       let new = max(1, logged.shape.newTokens)
       endpoint.prompts.append(
         Prompt(
-          time: first, newTokens: new, attention: new * (prompt - new / 2) * 1e-6,
+          time: first, newTokens: new, promptTokens: prompt,
           decoding: endpoint.stretches[Self.last(endpoint.stretches, by: first, \.start)].step
             .decodingRequests))
     }
@@ -243,8 +243,8 @@ public struct AnswerEquations: Sendable {
         var step = StepComposition()
         step.decodingRequests = prompt.decoding
         StepFeature.accumulate(step, weight: 1, into: &without)
-        step.prefillTokens = min(remaining, tokenBudget)
-        step.attention = prompt.attention * step.prefillTokens / prompt.newTokens
+        let taken = min(remaining, tokenBudget)
+        step.addPrefill(taken, context: prompt.promptTokens - remaining + taken)
         StepFeature.accumulate(step, weight: 1, into: &with)
         remaining -= tokenBudget
       }

@@ -13,6 +13,30 @@ struct CalibrationRows: ReplayObserver {
     var target: Double
     /// TTFT, ms: errors count relative to it.
     var scale: Double
+    /// The forecast TTFT, ms, with what joined later.
+    var predicted: Double
+
+    var relativeError: Double { min(abs(predicted - scale) / scale, 3) }
+  }
+
+  /// A request whose last step has not begun: prompts that arrive by then are computed in it, too.
+  ///
+  /// A forecast for serving cannot know of them. Equations must: else the engine that waits for a
+  /// prompt's second step looks slow, and a larger token budget, which has no second step, right.
+  private struct Waiting {
+    /// Its index among ``requests``.
+    var request: Int
+    /// When its last step begins.
+    var start: Double
+    var step: StepComposition
+    /// Prompt tokens that the step has room for.
+    var room: Double
+  }
+
+  /// One endpoint as one gateway sees it.
+  private struct Place: Hashable {
+    var gateway: Symbol
+    var endpoint: Int
   }
 
   struct Gap {
@@ -31,7 +55,7 @@ struct CalibrationRows: ReplayObserver {
   private(set) var features: [Float] = []
   private(set) var gaps: [Gap] = []
   private(set) var gapValues: [Float] = []
-  private var relativeErrors = 0.0
+  private var waiting: [Place: [Waiting]] = [:]
   private var row = [Double](repeating: 0, count: Feature.count)
   /// Per gateway and endpoint, the gaps that were recorded before the first of ``own``.
   private var warmUpGaps: [Symbol: [Int]] = [:]
@@ -45,7 +69,10 @@ struct CalibrationRows: ReplayObserver {
   }
 
   /// The forecast's mean relative error.
-  var error: Double { requests.isEmpty ? .infinity : relativeErrors / Double(requests.count) }
+  var error: Double {
+    guard !requests.isEmpty else { return .infinity }
+    return requests.reduce(0) { $0 + $1.relativeError } / Double(requests.count)
+  }
 
   mutating func willDispatch(
     _ index: Int, _ request: RequestShape, to endpoint: Int, of pool: inout EndpointPool,
@@ -57,7 +84,10 @@ struct CalibrationRows: ReplayObserver {
       warmUpGaps[gateway] = pool.endpoints.map { $0.engine.trace?.rows.count ?? 0 }
     }
     let symbol = Int(log.rows[index].endpoint.index)
-    guard log.isComplete(index), classOfSymbol.indices.contains(symbol) else { return }
+    guard classOfSymbol.indices.contains(symbol) else { return }
+    let place = Place(gateway: gateway, endpoint: endpoint)
+    join(request, place, of: pool.endpoints[endpoint].engine, at: time)
+    guard log.isComplete(index) else { return }
     let forecast = pool.features(request, on: endpoint, at: time, into: &row)
     guard let steps = pool.endpoints[endpoint].forecaster.features else { return }
     let classIndex = classOfSymbol[symbol]
@@ -66,13 +96,46 @@ struct CalibrationRows: ReplayObserver {
     guard ttft > 0 else { return }
     let delays = engine.uplinkMilliseconds + engine.downlinkMilliseconds
     let elapsed = pool.endpoints[endpoint].stepElapsed(at: time)
+    if forecast.lastStepMilliseconds > 0, forecast.roomTokens > 0 {
+      waiting[place, default: []].append(
+        Waiting(
+          request: requests.count, start: time + forecast.lastStepMilliseconds,
+          step: pool.endpoints[endpoint].forecaster.lastStep, room: forecast.roomTokens))
+    }
     requests.append(
       Request(
         classIndex: classIndex, start: features.count, target: ttft + elapsed - delays,
-        scale: ttft))
+        scale: ttft,
+        predicted: forecast.queueMilliseconds + forecast.prefillMilliseconds + delays))
     for value in steps { features.append(Float(value)) }
-    let predicted = forecast.queueMilliseconds + forecast.prefillMilliseconds + delays
-    relativeErrors += min(abs(predicted - ttft) / ttft, 3)
+  }
+
+  /// Adds a prompt dispatched at `time` to the steps that others wait for.
+  private mutating func join(
+    _ request: RequestShape, _ place: Place, of engine: EngineEmulator, at time: Double
+  ) {
+    guard var others = waiting[place] else { return }
+    waiting[place] = nil
+    others.removeAll { $0.start <= time }
+    for index in others.indices {
+      let taken = min(request.newTokens, others[index].room)
+      var step = others[index].step
+      step.addPrefill(taken, context: request.promptTokens - request.newTokens + taken)
+      let target = others[index].request
+      requests[target].predicted +=
+        (engine.stepModel.milliseconds(step) - engine.stepModel.milliseconds(others[index].step))
+        * engine.slowness
+      var change = [Double](repeating: 0, count: StepFeature.count)
+      StepFeature.accumulate(step, weight: 1, into: &change)
+      StepFeature.accumulate(others[index].step, weight: -1, into: &change)
+      for column in change.indices {
+        features[requests[target].start + column] += Float(change[column])
+      }
+      others[index].step = step
+      others[index].room -= taken
+    }
+    others.removeAll { $0.room <= 0 }
+    if !others.isEmpty { waiting[place] = others }
   }
 
   mutating func didReceiveFirstToken(_ index: Int, at time: Double) {}
@@ -113,6 +176,5 @@ struct CalibrationRows: ReplayObserver {
       gap.start += firstGap
       return gap
     }
-    relativeErrors += other.relativeErrors
   }
 }

@@ -18,6 +18,10 @@ struct StepFit {
   private static let halvingRows = 1500.0
   /// How many rows the belief is worth that both parts run at one speed.
   private static let speedPull = 3.0
+  /// A single batch size deviates from knots and jumps by about this share of a step.
+  private static let bumpSize = 0.02
+  /// Equations are at least so far off, in their scales.
+  private static let leastNoise = 0.03
   /// Relative to each column's scale: collinear step features share their effect.
   private static let ridge = 1e-6
 
@@ -40,13 +44,17 @@ struct StepFit {
       return Solution(
         coefficients: previous.stepCoefficients, halfWidths: previous.stepHalfWidths)
     }
+    let step = max(previous.stepCoefficients.first ?? 0, 1)
     let isWholePool = own.rowCount == pooled.rowCount
     let all = pooled.selecting(columns: columns)
     var (gram, moment) = (all.gram, all.moment)
     var borrowed = 0.0
     if !isWholePool {
       // The class's speeds: what the pool would take, scaled to fit the class's own equations.
-      let image = all.gram.product(try speeds(mine, try solve(gram, moment).values, columns))
+      let image = all.gram.product(
+        try speeds(
+          mine, try solve(gram, moment, columns, step: step, noise: Self.leastNoise).values, columns
+        ))
       let relative = Double(mine.rowCount) / Self.halvingRows
       let worth = Self.priorRows / (1 + relative * relative)
       borrowed = worth / (worth + Double(mine.rowCount))
@@ -57,9 +65,11 @@ struct StepFit {
       }
       moment = mine.moment.indices.map { mine.moment[$0] + share * image[$0] }
     }
-    let (values, inverse) = try solve(gram, moment)
-    let spare = Double(max(1, mine.rowCount - columns.count))
-    let variance = mine.residualSquares(values) / spare
+    // How noisy equations are says how far single batch sizes can be told from chance.
+    let rough = try solve(gram, moment, columns, step: step, noise: Self.leastNoise).values
+    let noise = max(Self.leastNoise, Self.variance(mine, rough).squareRoot())
+    let (values, inverse) = try solve(gram, moment, columns, step: step, noise: noise)
+    let variance = Self.variance(mine, values)
     var result = Solution(
       coefficients: [Double](repeating: 0, count: StepFeature.count),
       halfWidths: [Float](repeating: 0, count: StepFeature.count))
@@ -109,11 +119,23 @@ struct StepFit {
     }
   }
 
+  /// The mean square of what `values` leave of `rows`, in the rows' scales.
+  private static func variance(_ rows: NormalMatrix, _ values: [Double]) -> Double {
+    max(0, rows.residualSquares(values)) / Double(max(1, rows.rowCount - values.count))
+  }
+
+  /// - Parameters:
+  ///   - step: An engine's step without a batch, ms.
+  ///   - noise: How far an equation is off, in its scale.
   private func solve(
-    _ gram: Matrix, _ moment: [Double]
+    _ gram: Matrix, _ moment: [Double], _ columns: [Int], step: Double, noise: Double
   ) throws(LinearAlgebraError) -> (values: [Double], inverse: Matrix) {
     var regular = gram
-    for index in 0..<gram.columnCount { regular[index, index] *= 1 + Self.ridge }
+    let bump = noise / (Self.bumpSize * step)
+    for (index, column) in columns.enumerated() {
+      regular[index, index] *= 1 + Self.ridge
+      if StepFeature.bumps.contains(column) { regular[index, index] += bump * bump }
+    }
     let solver = try SymmetricSolver(regular, tolerance: 1e-10)
     return (solver.solve(moment), solver.inverse())
   }
@@ -124,6 +146,7 @@ struct StepFit {
     result[2] = max(result[2], 0)
     flatten(&result, slope: 1, knots: 8..<15)
     flatten(&result, slope: 3, knots: 18..<24)
+    flatten(&result, slope: 4, knots: 24..<25)
     return result
   }
 

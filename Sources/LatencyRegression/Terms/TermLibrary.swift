@@ -14,7 +14,8 @@ struct TermLibrary {
     let knots = KnotSource(table: table, rows: rows)
     let base: [Term] = [
       term(.queueMilliseconds, sign: true), term(.prefillMilliseconds, sign: true),
-      term(.missMilliseconds, sign: true), term(.catchMilliseconds),
+      term(.missMilliseconds, sign: true), term(.catchMilliseconds), term(.joinMilliseconds),
+      term(.rareJoinMilliseconds),
     ]
     var candidates: [Term] = [
       term(.slotMilliseconds), term(.phaseMilliseconds), term(.decodeStepMilliseconds),

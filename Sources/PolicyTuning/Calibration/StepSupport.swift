@@ -21,6 +21,8 @@ struct StepSupport {
   private static let jumps = 15..<18
   private static let prefillSlope = 3
   private static let prefillHinges = 18..<24
+  private static let attentionSlope = 4
+  private static let attentionHinges = 24..<25
   private static let hingeKnots = [4.0, 8, 16, 32, 48, 64, 128]
   private static let jumpKnots = [8.0, 32, 64]
   private static let prefillKnots = [64.0, 256, 512, 1024, 2048, 4096]
@@ -43,6 +45,9 @@ struct StepSupport {
     }
     Self.flatten(&result, slope: Self.slope, hinges: Self.hinges)
     Self.flatten(&result, slope: Self.prefillSlope, hinges: Self.prefillHinges)
+    if given.count >= Self.attentionHinges.upperBound {
+      Self.flatten(&result, slope: Self.attentionSlope, hinges: Self.attentionHinges)
+    }
     return result
   }
 

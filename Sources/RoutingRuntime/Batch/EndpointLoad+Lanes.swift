@@ -145,13 +145,16 @@ extension EngineEmulator {
     row.set(.budget, queue.budget)
     row.set(.laterBudget, max(tokenBudget - later, 1))
     row.set(.laterBatch, later)
+    // A later prompt needs a slot, too.
+    row.set(.roomLimit, later + 1 < maximumSequences ? tokenBudget : 0)
     row.set(
       .laterContext, step.contextTokens + step.decodingRequests + queue.finishedPromptTokens)
     row.set(.tokens, step.prefillTokens)
     row.set(.attention, step.attention)
     row.set(
       .base,
-      stepModel.decode(step.decodingRequests) + stepModel.perContext * step.contextTokens + others)
+      stepModel.decode(step.decodingRequests) + stepModel.perContext * step.contextTokens + others
+        + stepModel.perFarAttention * step.farAttention)
     row.set(.laterBase, stepModel.decode(later) + others)
     row.set(.decodeBase, stepModel.decode(later + 1) + others)
     row.set(.tokenSlope, stepModel.perToken + perDecodingToken * step.decodingRequests)
@@ -182,6 +185,8 @@ extension EngineEmulator {
     row.set(.links, uplinkMilliseconds + downlinkMilliseconds)
     row.set(.perContext, stepModel.perContext)
     row.set(.perAttention, stepModel.perAttention)
+    row.set(.perFarAttention, stepModel.perFarAttention)
+    row.set(.perPromptToken, stepModel.millisecondsPerPromptToken)
     row.set(.anyPrefill, stepModel.anyPrefill)
     row.set(.knot0, stepModel.knot(0))
     row.set(.knot1, stepModel.knot(1))

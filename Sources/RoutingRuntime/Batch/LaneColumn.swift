@@ -4,9 +4,9 @@ enum LaneColumn: Int, CaseIterable {
   case validUntil, uplink, links, isBusy, stepStart, stepEnd, blur, afterEnd, slot, queuedTokens
   // The step that has room for a prompt, and those after it.
   case budget, laterBudget, base, laterBase, tokenSlope, laterTokenSlope, laterBatch, laterContext
-  case attention, tokens, decodeBase, slowness
+  case attention, tokens, decodeBase, slowness, roomLimit
   // The engine's step model.
-  case perContext, perAttention, anyPrefill
+  case perContext, perAttention, perFarAttention, perPromptToken, anyPrefill
   case knot0, knot1, knot2, knot3, knot4, knot5
   // Sums that fade, scaled to the sheet's epoch.
   case fastWork, work, slowWork, mediumWork, latestSum, latestCount

@@ -71,6 +71,7 @@ struct LaneNeeds: OptionSet, Sendable {
   static let poolWork = LaneNeeds(rawValue: 2048)
   static let poolFastWork = LaneNeeds(rawValue: 4096)
   static let snapshot = LaneNeeds(rawValue: 8192)
+  static let join = LaneNeeds(rawValue: 16_384)
   /// All of them.
   static let everything = LaneNeeds(rawValue: .max)
 
@@ -94,6 +95,7 @@ struct LaneNeeds: OptionSet, Sendable {
       case .poolArrivalWorkFast: insert(.poolFastWork)
       case .snapshotWaiting, .snapshotRunning, .snapshotUsage, .foreignRequests: insert(.snapshot)
       case .interferenceMilliseconds, .decodeForecastMilliseconds: insert([.work, .interference])
+      case .joinMilliseconds, .rareJoinMilliseconds: insert([.work, .poolWork, .join])
       default: break
       }
     }
@@ -166,6 +168,7 @@ extension LaneSlots {
     if needs.has(.work) {
       let rate = smaller(rows[.work] * moment.rate, all(1))
       set(.arrivalWork, rate)
+      if needs.has(.join) { writeJoins(rows, forecast, moment, rate: rate) }
       if needs.has(.interference) {
         let interference = forecast.decodeStep * rate / (1 - smaller(rate, all(0.8)))
         set(.interferenceMilliseconds, interference)
@@ -179,6 +182,17 @@ extension LaneSlots {
         (rows[.latestSum] * moment.latest + prior * forecast.decodeStep)
           / (rows[.latestCount] * moment.latest + prior))
     }
+  }
+
+  @inline(always)
+  private func writeJoins(
+    _ rows: LaneRows, _ forecast: LaneForecast, _ moment: LaneMoment, rate: Lanes
+  ) {
+    let room = forecast.room * (rows[.perPromptToken] * rows[.slowness])
+    let joining = 0.5 * (rate + min(moment.pool.arrivalWork, 2)) * forecast.lastStep
+    let step = forecast.decodeStep
+    set(.joinMilliseconds, room * joining / (joining + EndpointLoad.joinSteps * step))
+    set(.rareJoinMilliseconds, room * joining / (joining + EndpointLoad.rareJoinSteps * step))
   }
 
   @inline(always)

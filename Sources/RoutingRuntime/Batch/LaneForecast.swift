@@ -4,6 +4,10 @@ struct LaneForecast: Sendable {
   var prefill = all(0)
   var decodeStep = all(0)
   var contextAfter = all(0)
+  /// Arrival at the engine → the start of the step that completes the prompt.
+  var lastStep = all(0)
+  /// Prompt tokens that the same step has room for besides.
+  var room = all(0)
 
   /// The forecasts at `time`, by the formulas of ``EngineForecaster``.
   ///
@@ -37,16 +41,23 @@ struct LaneForecast: Sendable {
     // Σ tokens × context, in millions, of the tokens taken.
     let attention =
       rows[.attention] + 1e-6 * taken * (promptTokens - newTokens + 0.5 * taken)
-    let step =
+    var step =
       rows[.base]
       + Self.prefillPart(
         rows, tokens: rows[.tokens] + taken, attention: attention, slope: rows[.tokenSlope],
         hasLargeSteps)
     let left = newTokens - taken
+    if promptTokens > StepFeature.attentionKnot {
+      step += Self.farPart(rows, from: promptTokens - newTokens, to: promptTokens - left)
+    }
     prefill = larger(step, all(StepModel.shortestMilliseconds))
+    lastStep = prefill
+    room = rows[.budget] - taken
     contextAfter = rows[.laterContext]
     if largest(left) > 0 { goOn(rows, promptTokens: promptTokens, left: left, hasLargeSteps) }
     let slowness = rows[.slowness]
+    lastStep = queue + slowness * (prefill - lastStep)
+    room = smaller(room, rows[.roomLimit])
     prefill *= slowness
     contextAfter += promptTokens
     decodeStep =
@@ -64,15 +75,27 @@ struct LaneForecast: Sendable {
     repeat {
       let taken = smaller(larger(left, all(0)), rows[.laterBudget])
       let attention = 1e-6 * taken * (promptTokens - left + 0.5 * taken)
-      let step =
+      var step =
         rows[.laterBase] + rows[.perContext] * contextAfter
         + Self.prefillPart(
           rows, tokens: taken, attention: attention, slope: rows[.laterTokenSlope], hasLargeSteps)
+      if promptTokens > StepFeature.attentionKnot {
+        step += Self.farPart(rows, from: promptTokens - left, to: promptTokens - left + taken)
+      }
       let length = larger(step, all(StepModel.shortestMilliseconds))
       prefill += choose(left, above: 0, length, all(0))
+      lastStep = choose(left, above: 0, length, lastStep)
+      room = choose(left, above: 0, rows[.laterBudget] - taken, room)
       contextAfter += choose(left, above: 0, rows[.laterBatch], all(0))
       left -= taken
     } while largest(left) > 0
+  }
+
+  /// What attention to far context costs, of the tokens from `start` to `end` of a prompt.
+  private static func farPart(_ rows: LaneRows, from start: Lanes, to end: Lanes) -> Lanes {
+    let near = larger(all(0), start - StepFeature.attentionKnot)
+    let far = larger(all(0), end - StepFeature.attentionKnot)
+    return rows[.perFarAttention] * (0.5e-6 * (far - near) * (far + near))
   }
 
   @inline(always)

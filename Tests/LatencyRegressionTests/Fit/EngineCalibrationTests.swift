@@ -1,10 +1,11 @@
 import CoefficientFile
-import LatencyRegression
 import LogReplay
 import RequestLog
 import RoutingRuntime
 import TestSupport
 import Testing
+
+@testable import LatencyRegression
 
 @Suite struct EngineCalibrationTests {
   /// The learned step of `accelerator`, ms.
@@ -53,6 +54,36 @@ import Testing
     let model = try ModelFitter().fit(log).model
     let learned = try step(model, "a", decoding: 2)
     #expect(abs(learned / 8.1 - 1) < 0.15, "\(learned)")
+  }
+
+  @Test func whoJoinsAPromptsLastStepIsNoErrorOfTheEngine() throws {
+    // Without noise, the true engine's forecasts are exact but for the prompts that arrive later.
+    let fleet = SyntheticFleet(
+      endpoints: 1, requests: 600, meanGap: 140, tokenBudget: 2048, longestPrompt: 6_000, noise: 0)
+    let log = fleet.log(seed: 26)
+    var coefficients = [Double](repeating: 0, count: StepFeature.count)
+    (coefficients[0], coefficients[1], coefficients[3]) = (8, 0.05, 0.02)
+    let engine = EngineModel(
+      stepCoefficients: coefficients,
+      stepHalfWidths: [Float](repeating: 0, count: StepFeature.count), tokenBudget: 2048,
+      maximumSequences: 256, uplinkMilliseconds: 0, downlinkMilliseconds: 0.8)
+    let classOfSymbol = [Int](repeating: 0, count: 8)
+    let assignment = EngineAssignment(engines: [engine], engineOfSymbol: classOfSymbol)
+    var rows = CalibrationRows(
+      log: log, own: 0..<log.rows.count, classOfSymbol: classOfSymbol, engines: [engine])
+    Replay(log, assignment: assignment, isTracing: true).run(
+      0..<log.rows.count, observer: &rows)
+    #expect(rows.requests.count > 500)
+    #expect(rows.error < 0.01, "\(rows.error)")
+  }
+
+  @Test func singleBatchSizesHaveTheirOwnLength() throws {
+    // As a kernel would that pads a batch of three.
+    let fleet = SyntheticFleet(requests: 2500, meanGap: 90, batchOfThree: 1.5)
+    let model = try ModelFitter().fit(fleet.log(seed: 27)).model
+    let lengths = try (2...4).map { try step(model, "a", decoding: Double($0)) }
+    let bump = lengths[1] - (lengths[0] + lengths[2]) / 2
+    #expect(abs(bump / 1.5 - 1) < 0.25, "\(lengths)")
   }
 
   @Test func stepCoefficientsCarryHalfWidths() throws {

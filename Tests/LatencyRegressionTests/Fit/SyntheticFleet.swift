@@ -12,6 +12,12 @@ struct SyntheticFleet {
   var base = 8.0
   var perRequest = 0.05
   var perToken = 0.02
+  /// What a batch of three takes longer, ms.
+  var batchOfThree = 0.0
+  /// The most prompt tokens that a step computes.
+  var tokenBudget = 2048.0
+  /// The longest prompt, tokens.
+  var longestPrompt = 1550.0
   /// The relative noise of a step.
   var noise = 0.02
   /// Accelerator names by endpoint, cyclic.
@@ -54,7 +60,7 @@ struct SyntheticFleet {
       row.model = symbols.intern("model")
       row.receivedNanoseconds = 1_700_000_000_000_000_000 + Int64(time * 1e6)
       row.dispatchedNanoseconds = row.receivedNanoseconds
-      row.inputTokens = Int32(50 + random.uniform(in: 0...1500))
+      row.inputTokens = Int32(50 + random.uniform(in: 0...longestPrompt - 50))
       row.prefixMatchTokens = Int32(Double(row.inputTokens) * random.uniform(in: 0...0.8))
       row.outputTokens = Int32(10 + random.uniform(in: 0...80))
       rows.append(row)
@@ -93,7 +99,7 @@ struct SyntheticFleet {
         prefilling.append(next)
         waiting = waiting.dropFirst()
       }
-      var budget = 2048.0
+      var budget = tokenBudget
       var tokens = 0.0
       for index in prefilling.indices where budget > 0 {
         let taken = min(budget, prefilling[index].remaining)
@@ -103,6 +109,7 @@ struct SyntheticFleet {
       }
       let length =
         base + perRequest * Double(decoding.count) + perToken * prefillFactor * tokens
+        + (decoding.count == 3 ? batchOfThree : 0)
       now += length * factor * (1 + noise * random.uniform(in: -1...1))
       for index in decoding.indices { decoding[index].generated += 1 }
       for job in decoding where job.generated >= job.output {
