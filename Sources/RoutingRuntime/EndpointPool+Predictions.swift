@@ -4,7 +4,7 @@ extension EndpointPool {
     endpoints[endpoint].engine.trace = StepTrace()
     endpoints[endpoint].engine.learning = nil
     endpoints[endpoint].forecaster.features = []
-    asked.endpoint = -1
+    forgetAnswers()
   }
 
   /// A request that might be sent somewhere, and what was found for it: a gateway asks before it
@@ -17,6 +17,12 @@ extension EndpointPool {
     var forecast = EngineForecast()
     var raw = RawPrediction()
     var prediction: Prediction?
+
+    /// Whether it was this question.
+    @inline(always)
+    func answers(_ request: RequestShape, on endpoint: Int, at time: Double) -> Bool {
+      self.endpoint == endpoint && self.time == time && self.request == request
+    }
   }
 
   /// Predicts `request` on `endpoint` at `time`; `nil` without a predictor.
@@ -32,8 +38,10 @@ extension EndpointPool {
 
   /// Answers ``asked`` for the request, unless that is the question which was asked last.
   mutating func ask(_ request: RequestShape, on endpoint: Int, at time: Double) {
-    if asked.endpoint == endpoint, asked.time == time, asked.request == request { return }
-    if let predictor {
+    if asked.answers(request, on: endpoint, at: time) { return }
+    if askBatch(request, on: endpoint, at: time) {
+      // The batch was asked by what decides.
+    } else if let predictor {
       asked.forecast = loadRow(request, on: endpoint, at: time)
       if predictsLevels {
         asked.raw = raw(predictor, endpoint)

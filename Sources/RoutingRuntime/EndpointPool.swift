@@ -25,43 +25,6 @@ public struct EndpointPool: Sendable {
     }
   }
 
-  private struct InFlight: Sendable {
-    var generation: UInt32 = 0
-    var endpoint: Int32 = -1
-    var hasFirstToken = false
-    var dispatchTime = 0.0
-    var firstTokenTime = 0.0
-    var forecastMilliseconds = 0.0
-    /// Where the engine stood at the first token.
-    var mark = StepMark()
-    var raw = RawPrediction()
-    var predicted: Prediction?
-
-    /// The slot is a new request's.
-    ///
-    /// - Returns: Its generation.
-    mutating func dispatched(
-      to endpoint: Int, _ asked: borrowing Question, at time: Double
-    ) -> UInt32 {
-      generation &+= 1
-      self.endpoint = Int32(endpoint)
-      hasFirstToken = false
-      dispatchTime = time
-      forecastMilliseconds =
-        asked.forecast.queueMilliseconds + asked.forecast.prefillMilliseconds
-      raw = asked.raw
-      predicted = asked.prediction
-      return generation
-    }
-  }
-
-  /// The heads of both targets before correction.
-  struct RawPrediction: Sendable {
-    var ttft = SIMD8<Double>(repeating: 0)
-    var tpot = SIMD8<Double>(repeating: 0)
-    var regime = 0
-  }
-
   /// The endpoints, in the order in which they were added.
   public internal(set) var endpoints: [EndpointLoad] = []
   private var slots: [InFlight] = []
@@ -89,10 +52,14 @@ public struct EndpointPool: Sendable {
   var row = [Double](repeating: 0, count: Feature.count)
   /// The question that was answered last, while nothing has happened since.
   var asked = Question()
+  /// The request of the last batch, while nothing has happened since; no time for none.
+  var answered = (promptTokens: 0.0, maximumTokens: 0.0, time: Double.nan)
   /// The fading sums that are kept.
   private let keptSums: LaneNeeds
   /// Whether quantiles are predicted, or only means.
   let predictsLevels: Bool
+  /// Whether the predictor's terms read scraped metrics.
+  private(set) var readsSnapshots = false
 
   /// A pool without endpoints, with room for `capacity` requests in flight.
   ///
@@ -113,6 +80,7 @@ public struct EndpointPool: Sendable {
     self.predictsLevels = predictsLevels
     self.predictor = predictor
     if let predictor {
+      readsSnapshots = predictor.lanes.needs.has(.snapshot)
       ttftCorrection = LiveCorrection(predictor.model.correction)
       tpotCorrection = LiveCorrection(predictor.model.correction)
     }
@@ -126,7 +94,7 @@ public struct EndpointPool: Sendable {
     groups.append(group)
     names.append(nil)
     columns.addEndpoint()
-    asked.endpoint = -1
+    forgetAnswers()
     ttftCorrection.addEndpoint()
     tpotCorrection.addEndpoint(doubt: endpoints[endpoints.count - 1].engine.learning?.doubt ?? 0)
     return endpoints.count - 1
@@ -173,6 +141,7 @@ public struct EndpointPool: Sendable {
   /// - Complexity: O(endpoints); allocates, so it belongs between requests.
   public mutating func install(_ newer: Predictor) {
     predictor = newer
+    readsSnapshots = newer.lanes.needs.has(.snapshot)
     ttftCorrection = LiveCorrection(newer.model.correction)
     tpotCorrection = LiveCorrection(newer.model.correction)
     for index in endpoints.indices {
@@ -187,7 +156,7 @@ public struct EndpointPool: Sendable {
       ttftCorrection.addEndpoint()
       tpotCorrection.addEndpoint(doubt: endpoints[index].engine.learning?.doubt ?? 0)
     }
-    asked.endpoint = -1
+    forgetAnswers()
     // Other sums are read by the new model.
     for index in endpoints.indices { endpoints[index].sumsEpoch = .nan }
     for index in slots.indices {
@@ -304,16 +273,23 @@ public struct EndpointPool: Sendable {
   /// An endpoint's metrics were scraped.
   public mutating func observe(_ snapshot: EngineSnapshot, on endpoint: Int) {
     endpoints[endpoint].observe(snapshot)
-    asked.endpoint = -1
+    forgetAnswers()
     // Without a predictor no columns are read, and a new one reads all anew.
-    if let predictor, predictor.lanes.needs.has(.snapshot) { columns.markScraped(endpoint) }
+    if readsSnapshots { columns.markScraped(endpoint) }
+  }
+
+  /// What was answered is no longer true.
+  @inline(always)
+  mutating func forgetAnswers() {
+    asked.endpoint = -1
+    answered.time = .nan
   }
 
   /// Something happened on an endpoint.
   mutating func markChanged(_ endpoint: Int) {
     columns.markStale(endpoint)
     if endpoints[endpoint].engine.learning != nil { columns.markRenewed(endpoint) }
-    asked.endpoint = -1
+    forgetAnswers()
   }
 
   /// How far apart the chunks of an answer must be to be worth noting, ms.

@@ -73,4 +73,18 @@ extension EngineEmulator {
     let share = (unknownWidth - Double(width) / step) / (unknownWidth - knownWidth)
     return widestDeadZone * min(max(share, 0), 1)
   }
+
+  /// What the next step decodes; without queued prompts that is all of it.
+  @inline(always)
+  var nextStep: StepComposition {
+    var step = StepComposition()
+    step.decodingRequests = decodingRequests
+    step.contextTokens = contextTokens + (isBusy ? decodingRequests : 0)
+    step.otherDecodingRequests = otherDecodingRequests
+    return step
+  }
+
+  /// The prompt tokens that fit into a step beside so many requests, at least 1.
+  @inline(always)
+  func budget(beside batch: Double) -> Double { max(tokenBudget - batch, 1) }
 }

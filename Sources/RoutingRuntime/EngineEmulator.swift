@@ -121,20 +121,6 @@ public struct EngineEmulator: Sendable {
       && decodingRequests + 1 <= maximumSequences
   }
 
-  /// What the next step decodes; without queued prompts that is all of it.
-  @inline(always)
-  var nextStep: StepComposition {
-    var step = StepComposition()
-    step.decodingRequests = decodingRequests
-    step.contextTokens = contextTokens + (isBusy ? decodingRequests : 0)
-    step.otherDecodingRequests = otherDecodingRequests
-    return step
-  }
-
-  /// The prompt tokens that fit into a step beside so many requests, at least 1.
-  @inline(always)
-  func budget(beside batch: Double) -> Double { max(tokenBudget - batch, 1) }
-
   /// How long the running step has run when a request dispatched at `time` arrives; 0 when idle.
   public func stepElapsed(at time: Double) -> Double {
     isBusy ? time + uplinkMilliseconds - stepStart : 0
@@ -249,7 +235,7 @@ public struct EngineEmulator: Sendable {
       if !(stepEnd <= time) || awaitsFirstToken { return }
       // An engine that was silent for so long is not worth following step by step.
       if stepEnd - lastBoundary > Self.longestSilence { return }
-      completeStep()
+      if current.prefillTokens > 0 || trace != nil { completeStep() } else { completeDecodeStep() }
       if queueHead == queue.count, batchCount > 0, trace == nil {
         decode(to: time)
         return
@@ -326,12 +312,20 @@ public struct EngineEmulator: Sendable {
     version &+= 1
   }
 
-  mutating func completeStep() {
+  /// Completes a step that computed no prompts.
+  @inline(always)
+  private mutating func completeDecodeStep() {
     if let step = learning?.work(of: current) { work += step }
     contextTokens += decodingRequests
     stepCount += 1
     stepsSinceBoundary += 1
     predictedSinceBoundary += stepEnd - stepStart
+    isBusy = false
+    version &+= 1
+  }
+
+  mutating func completeStep() {
+    completeDecodeStep()
     trace?.add(current)
     if current.prefillTokens > 0 {
       var index = queueHead
@@ -343,8 +337,6 @@ public struct EngineEmulator: Sendable {
       }
       dropFinishedPrompts()
     }
-    isBusy = false
-    version &+= 1
   }
 
   private mutating func startDecoding(_ prompt: QueuedPrompt) {

@@ -8,6 +8,14 @@ struct LaneExpectation: Sendable {
   var emulatedTPOT = all(0)
   var pending = all(0)
   var decoding = all(0)
+  // Where only means are predicted, what an answer for one endpoint is made of besides.
+  var ttftMedian = all(0)
+  var tpotMedian = all(0)
+  var queue = all(0)
+  var prefill = all(0)
+  var batch = all(0)
+  /// The cached prompt tokens that the last batch asked for.
+  var asked = all(0)
 
   /// One endpoint's.
   @inline(always)
@@ -15,6 +23,22 @@ struct LaneExpectation: Sendable {
     EndpointForecast(
       ttft: ttft[lane], tpot: tpot[lane], emulatedTTFT: emulatedTTFT[lane],
       emulatedTPOT: emulatedTPOT[lane], pending: pending[lane], decoding: decoding[lane])
+  }
+
+  /// Answers a question for one endpoint, as far as dispatching there needs it.
+  @inline(always)
+  func answer(_ lane: Int, _ question: inout EndpointPool.Question) {
+    question.forecast = EngineForecast()
+    question.forecast.queueMilliseconds = queue[lane]
+    question.forecast.prefillMilliseconds = prefill[lane]
+    question.forecast.decodeStepMilliseconds = emulatedTPOT[lane]
+    question.forecast.decodingAfter = batch[lane] + 1
+    question.raw.ttft[1] = ttftMedian[lane]
+    question.raw.tpot[1] = tpotMedian[lane]
+    question.raw.regime = LiveCorrection.regime(pendingRequests: pending[lane])
+    question.prediction = Prediction(
+      ttft: HeadValues(onlyMean: ttft[lane]), tpot: HeadValues(onlyMean: tpot[lane]),
+      isExtrapolating: false)
   }
 }
 
@@ -83,7 +107,7 @@ extension EndpointPool {
     _ request: RequestShape, level: Double, at time: Double, _ candidates: inout [Candidate]
   ) {
     guard let predictor else { return }
-    let need = level <= 0 ? HeadNeed.mean : .all
+    let need = level > 0 ? HeadNeed.all : predictsLevels ? .mean : .center
     while expectations.count < columns.groupCount { expectations.append(LaneExpectation()) }
     var expected: [LaneExpectation] = []
     swap(&expected, &expectations)
@@ -91,21 +115,28 @@ extension EndpointPool {
       var found = expected.mutableSpan
       var listed = candidates.mutableSpan
       for index in listed.indices {
-        let endpoint = listed[index].endpoint
-        found[endpoint / laneCount].matched[endpoint % laneCount] = listed[index].matchedTokens
+        let (group, lane) = lanePlace(listed[index].endpoint)
+        found[group].matched[lane] = listed[index].matchedTokens
       }
       let moment = pool.read(predictor, request, need: need, slots, sheet, at: time)
       let batch = pool.batch(predictor.lanes, moment, need: need, slots)
       for group in 0..<pool.columns.groupCount {
         let rows = sheet.rows(group)
         let forecast = batch.load(rows, matched: found[group].matched, slots)
+        found[group].asked = found[group].matched
         found[group].matched = all(0)
-        if need == .mean {
-          found[group].ttft = batch.meanTTFT(rows, slots)
-          found[group].tpot = batch.meanTPOT(rows, slots)
-        } else {
+        switch need {
+        case .center:
+          (found[group].ttft, found[group].ttftMedian) = batch.centerTTFT(rows, slots)
+          (found[group].tpot, found[group].tpotMedian) = batch.centerTPOT(rows, slots)
+          (found[group].queue, found[group].prefill) = (forecast.queue, forecast.prefill)
+          found[group].batch = rows[.laterBatch]
+        case .all:
           found[group].ttft = batch.ttft(rows, slots).deciding(level)
           found[group].tpot = batch.tpot(rows, slots).deciding(level)
+        case .none, .mean:
+          found[group].ttft = batch.meanTTFT(rows, slots)
+          found[group].tpot = batch.meanTPOT(rows, slots)
         }
         found[group].emulatedTTFT = forecast.queue + forecast.prefill
         found[group].emulatedTPOT = forecast.decodeStep
@@ -113,11 +144,29 @@ extension EndpointPool {
         found[group].decoding = rows[.decoding]
       }
       for index in listed.indices {
-        let endpoint = listed[index].endpoint
-        listed[index].forecast = found[endpoint / laneCount][endpoint % laneCount]
+        let (group, lane) = lanePlace(listed[index].endpoint)
+        listed[index].forecast = found[group][lane]
       }
     }
     swap(&expected, &expectations)
+    if need == .center { answered = (request.promptTokens, request.maximumTokens, time) }
+  }
+
+  /// Answers ``asked`` by what the last batch found, if it was of the same request and nothing has
+  /// happened since.
+  ///
+  /// - Returns: Whether it was.
+  @inline(always)
+  mutating func askBatch(_ request: RequestShape, on endpoint: Int, at time: Double) -> Bool {
+    guard answered.time == time, answered.promptTokens == request.promptTokens,
+      answered.maximumTokens == request.maximumTokens
+    else { return false }
+    let (group, lane) = lanePlace(endpoint)
+    // Held, or the whole pool would be copied for the answer.
+    let found = expectations
+    guard found[group].asked[lane] == request.matchedPrefixTokens else { return false }
+    found[group].answer(lane, &asked)
+    return true
   }
 
   // MARK: - Steps
@@ -140,14 +189,15 @@ extension EndpointPool {
     swap(&sheet, &columns.values)
   }
 
+  /// Mutates nothing, but else the whole pool would be copied for it.
   @inline(always)
-  private func batch(
+  private mutating func batch(
     _ program: LaneProgram, _ moment: LaneMoment, need: HeadNeed, _ slots: LaneSlots
   ) -> LaneBatch {
     LaneBatch(
       program, moment, need: need,
       fade: ttftCorrection.fade(from: columns.epoch, to: moment.time),
-      ttft: ttftCorrection.laneLevels, tpot: tpotCorrection.laneLevels, slots)
+      levels: need == .all ? (ttftCorrection.laneLevels, tpotCorrection.laneLevels) : nil, slots)
   }
 
   /// Writes the rows, and the sums kept for them, that are out of date at `time`.
@@ -179,26 +229,25 @@ extension EndpointPool {
   ) {
     let (program, epoch) = (predictor.lanes, columns.epoch)
     let (batch, queued) = (rows[.laterBatch], rows[.queuedTokens])
-    var left = expired | state.changed
-    while left != 0 {
-      let lane = left.trailingZeroBitCount
-      let endpoint = laneCount * group + lane
-      let row = rows.row(lane)
-      func isIn(_ bits: UInt8) -> Bool { bits >> UInt8(lane) & 1 == 1 }
-      if isIn(state.renewed) { renew(predictor, endpoint, row) }
-      if isIn(state.stale) {
-        endpoints[endpoint].write(into: row, needs: program.needs, epoch: epoch, at: time)
-      } else if isIn(expired) {
-        endpoints[endpoint].writeEngine(into: row, at: time)
+    func each(_ lanes: UInt8, _ body: (Int, LaneRow) -> Void) {
+      var left = lanes
+      while left != 0 {
+        let lane = left.trailingZeroBitCount
+        body(laneCount * group + lane, rows.row(lane))
+        left &= left - 1
       }
-      if isIn(state.scraped) { endpoints[endpoint].writeSnapshot(into: row) }
-      if isIn(state.ttftCorrected) {
-        row.set(.ttftLogarithm, ttftCorrection.scaledLogarithm(endpoint, epoch: epoch))
-      }
-      if isIn(state.tpotCorrected) {
-        row.set(.tpotLogarithm, tpotCorrection.scaledLogarithm(endpoint, epoch: epoch))
-      }
-      left &= left - 1
+    }
+    each(state.renewed) { renew(predictor, $0, $1) }
+    each(state.stale) {
+      endpoints[$0].write(into: $1, needs: program.needs, epoch: epoch, at: time)
+    }
+    each(expired & ~state.stale) { endpoints[$0].writeEngine(into: $1, at: time) }
+    each(state.scraped) { endpoints[$0].writeSnapshot(into: $1) }
+    each(state.ttftCorrected) {
+      $1.set(.ttftLogarithm, ttftCorrection.scaledLogarithm($0, epoch: epoch))
+    }
+    each(state.tpotCorrected) {
+      $1.set(.tpotLogarithm, tpotCorrection.scaledLogarithm($0, epoch: epoch))
     }
     // The only features of the engine that are kept.
     let isMoved = rows[.laterBatch] != batch || rows[.queuedTokens] != queued

@@ -9,8 +9,8 @@ struct LaneBatch {
   let need: HeadNeed
   /// How much logarithms of corrections have faded; both targets' fade alike.
   let fade: Double
-  let ttftLevels: LaneLevels
-  let tpotLevels: LaneLevels
+  /// Where all heads are needed.
+  let levels: (ttft: LaneLevels, tpot: LaneLevels)?
   private var ttftShared = LaneHeads()
   private var tpotShared = LaneHeads()
   /// By how much features shared by all lie outside their training ranges.
@@ -19,7 +19,7 @@ struct LaneBatch {
   @inline(always)
   init(
     _ program: LaneProgram, _ moment: LaneMoment, need: HeadNeed, fade: Double,
-    ttft: LaneLevels, tpot: LaneLevels, _ slots: LaneSlots
+    levels: (ttft: LaneLevels, tpot: LaneLevels)?, _ slots: LaneSlots
   ) {
     moving = program.moving
     needs = program.needs(need)
@@ -28,8 +28,7 @@ struct LaneBatch {
     self.moment = moment
     self.need = need
     self.fade = fade
-    ttftLevels = ttft
-    tpotLevels = tpot
+    self.levels = levels
     let shared = program.shared
     for index in shared.features.indices {
       slots.set(shared.features[index], all(moment.shared(shared.features[index])))
@@ -48,9 +47,7 @@ struct LaneBatch {
       rows, promptTokens: moment.promptTokens, newTokens: newTokens,
       hasLargeSteps: moment.hasLargeSteps, at: moment.time)
     slots.write(rows, forecast, moment, matched: matched, newTokens: newTokens, needs: needs)
-    for index in moving.features.indices {
-      slots.set(moving.features[index], rows.kept(moving.features[index]))
-    }
+    moving.load(rows, slots)
     moving.prepare(slots, need: need)
     return forecast
   }
@@ -64,7 +61,7 @@ struct LaneBatch {
     heads.finish(scale: rows[.ttftScale], ttftConstants, need: need)
     heads.raise(
       to: Predictor.forecastShare * slots[Int(Feature.forecastMilliseconds.rawValue)], need: need)
-    ttftLevels.correct(
+    levels?.ttft.correct(
       &heads, need: need, pending: rows[.pending],
       factors: LiveCorrection.factors(
         logarithms: rows[.ttftLogarithm] * fade, deadZones: rows[.ttftDeadZone]))
@@ -78,7 +75,7 @@ struct LaneBatch {
     heads.add(tpotShared, need: need)
     heads.add(moving.tpot, slots, need: need)
     heads.finish(scale: rows[.tpotScale], tpotConstants, need: need)
-    tpotLevels.correct(
+    levels?.tpot.correct(
       &heads, need: need, pending: rows[.pending],
       factors: LiveCorrection.factors(
         logarithms: rows[.tpotLogarithm] * fade, deadZones: rows[.tpotDeadZone]))
@@ -105,6 +102,35 @@ struct LaneBatch {
       deadZones: rows[.tpotDeadZone])
   }
 
+  /// The corrected mean and the raw median of the TTFT.
+  @inline(always)
+  func centerTTFT(_ rows: LaneRows, _ slots: LaneSlots) -> (mean: Lanes, median: Lanes) {
+    let sums = moving.ttft.center(
+      slots, from: (rows[.ttftMean] + ttftShared.mean, rows[.ttftP50] + ttftShared.p50))
+    let scale = rows[.ttftScale]
+    let least = Predictor.forecastShare * slots[Int(Feature.forecastMilliseconds.rawValue)]
+    return (
+      Self.corrected(
+        larger(ttftConstants.mean + scale * sums.mean, least),
+        logarithms: rows[.ttftLogarithm] * fade, deadZones: rows[.ttftDeadZone]),
+      larger(ttftConstants.p50 + scale * sums.p50, least)
+    )
+  }
+
+  /// The corrected mean and the raw median of the TPOT.
+  @inline(always)
+  func centerTPOT(_ rows: LaneRows, _ slots: LaneSlots) -> (mean: Lanes, median: Lanes) {
+    let sums = moving.tpot.center(
+      slots, from: (rows[.tpotMean] + tpotShared.mean, rows[.tpotP50] + tpotShared.p50))
+    let scale = rows[.tpotScale]
+    return (
+      Self.corrected(
+        tpotConstants.mean + scale * sums.mean, logarithms: rows[.tpotLogarithm] * fade,
+        deadZones: rows[.tpotDeadZone]),
+      tpotConstants.p50 + scale * sums.p50
+    )
+  }
+
   @inline(always)
   private static func corrected(_ mean: Lanes, logarithms: Lanes, deadZones: Lanes) -> Lanes {
     var mean = mean
@@ -125,14 +151,18 @@ extension LaneProgram {
   /// Sums the terms that only events change, of a group.
   @inline(always)
   func keep(_ rows: LaneRows, need: HeadNeed, _ slots: LaneSlots) {
-    for index in kept.features.indices {
-      slots.set(kept.features[index], rows.kept(kept.features[index]))
-    }
+    kept.load(rows, slots)
     kept.prepare(slots, need: need)
-    guard need == .all else {
+    switch need {
+    case .none, .mean:
       rows[.ttftMean] = kept.ttft.mean(slots, from: all(0))
       rows[.tpotMean] = kept.tpot.mean(slots, from: all(0))
       return
+    case .center:
+      (rows[.ttftMean], rows[.ttftP50]) = kept.ttft.center(slots, from: (all(0), all(0)))
+      (rows[.tpotMean], rows[.tpotP50]) = kept.tpot.center(slots, from: (all(0), all(0)))
+      return
+    case .all: break
     }
     var (ttft, tpot) = (LaneHeads(), LaneHeads())
     ttft.add(kept.ttft, slots, need: need)

@@ -95,25 +95,34 @@ struct LaneColumns: Sendable {
     markAllStale(endpointCount - 1)
   }
 
+  @inline(always)
   mutating func markStale(_ endpoint: Int) {
-    groups[endpoint / laneCount].stale |= 1 << UInt8(endpoint % laneCount)
+    let (group, lane) = lanePlace(endpoint)
+    groups[group].stale |= 1 &<< UInt8(truncatingIfNeeded: lane)
   }
 
   /// The endpoint's step model has changed.
   mutating func markRenewed(_ endpoint: Int) {
-    groups[endpoint / laneCount].renewed |= 1 << UInt8(endpoint % laneCount)
+    let (group, lane) = lanePlace(endpoint)
+    groups[group].renewed |= 1 &<< UInt8(truncatingIfNeeded: lane)
   }
 
+  @inline(always)
   mutating func markScraped(_ endpoint: Int) {
-    groups[endpoint / laneCount].scraped |= 1 << UInt8(endpoint % laneCount)
+    let (group, lane) = lanePlace(endpoint)
+    groups[group].scraped |= 1 &<< UInt8(truncatingIfNeeded: lane)
   }
 
+  @inline(always)
   mutating func markTTFTCorrected(_ endpoint: Int) {
-    groups[endpoint / laneCount].ttftCorrected |= 1 << UInt8(endpoint % laneCount)
+    let (group, lane) = lanePlace(endpoint)
+    groups[group].ttftCorrected |= 1 &<< UInt8(truncatingIfNeeded: lane)
   }
 
+  @inline(always)
   mutating func markTPOTCorrected(_ endpoint: Int) {
-    groups[endpoint / laneCount].tpotCorrected |= 1 << UInt8(endpoint % laneCount)
+    let (group, lane) = lanePlace(endpoint)
+    groups[group].tpotCorrected |= 1 &<< UInt8(truncatingIfNeeded: lane)
   }
 
   /// Nothing that is known of the endpoint is true any more.

@@ -108,24 +108,33 @@ struct LaneNeeds: OptionSet, Sendable {
   func has(_ others: LaneNeeds) -> Bool { rawValue & others.rawValue != 0 }
 }
 
+extension Feature {
+  /// The column that it is; `nil` for a feature that is made of several, or changes by itself.
+  var column: LaneColumn? {
+    switch self {
+    case .queuedRequests: .pending
+    case .queuedTokens: .queuedTokens
+    case .decodingRequests: .decoding
+    case .slowness: .slowness
+    case .recentTPOT: .recentTPOT
+    case .recentTTFTRatio: .recentRatio
+    case .recentExcess: .recentExcess
+    case .recentOutputTokens: .recentOutput
+    case .averageBatch: .averageBatch
+    case .snapshotWaiting: .waiting
+    case .snapshotRunning: .running
+    case .snapshotUsage: .usage
+    default: nil
+    }
+  }
+}
+
 extension LaneRows {
-  /// A feature that only events change.
+  /// A feature that only events change, made of several columns.
   func kept(_ feature: Feature) -> Lanes {
     switch feature {
     case .decodingAfter: self[.laterBatch] + 1
-    case .queuedRequests: self[.pending]
-    case .queuedTokens: self[.queuedTokens]
-    case .decodingRequests: self[.decoding]
-    case .slowness: self[.slowness]
-    case .recentTPOT: self[.recentTPOT]
-    case .recentTTFTRatio: self[.recentRatio]
-    case .recentExcess: self[.recentExcess]
-    case .recentOutputTokens: self[.recentOutput]
     case .expectedRemainingTokens: self[.recentOutput] * self[.decoding]
-    case .averageBatch: self[.averageBatch]
-    case .snapshotWaiting: self[.waiting]
-    case .snapshotRunning: self[.running]
-    case .snapshotUsage: self[.usage]
     case .foreignRequests:
       larger(all(0), self[.waiting] + self[.running] - self[.pending] - self[.decoding])
     default: all(0)

@@ -53,9 +53,14 @@ struct LaneHeads: Sendable {
   /// Adds terms to all heads, or to the mean alone.
   @inline(always)
   mutating func add(_ terms: LaneTerms, _ slots: LaneSlots, need: HeadNeed) {
-    guard need == .all else {
+    switch need {
+    case .none, .mean:
       mean = terms.mean(slots, from: mean)
       return
+    case .center:
+      (mean, p50) = terms.center(slots, from: (mean, p50))
+      return
+    case .all: break
     }
     let terms = terms.all
     var sums = self
@@ -115,9 +120,9 @@ struct LaneHeads: Sendable {
   }
 }
 
-/// Which heads somebody will look at: none, the mean alone, or all.
+/// Which heads somebody will look at: none, the mean alone, the mean and the median, or all.
 enum HeadNeed: Int, Comparable {
-  case none, mean, all
+  case none, mean, center, all
 
   static func < (a: HeadNeed, b: HeadNeed) -> Bool { a.rawValue < b.rawValue }
 }
@@ -143,14 +148,22 @@ struct LaneTerm: Sendable {
     p95 = all(values[3])
     p99 = all(values[4])
   }
-  /// Whether the mean uses it.
-  var isOfMean: Bool { mean[0] != 0 }
+  /// Whether a head that is needed uses it.
+  func isUsed(_ need: HeadNeed) -> Bool {
+    switch need {
+    case .none: false
+    case .mean: mean[0] != 0
+    case .center: mean[0] != 0 || p50[0] != 0
+    case .all: true
+    }
+  }
 }
 
-/// A term of a mean alone.
-struct LaneMeanTerm: Sendable {
+/// A term of a mean and a median.
+struct LaneCenterTerm: Sendable {
   var slot: Int
-  var coefficient: Double
+  var mean: Double
+  var p50: Double
 
-  init(_ term: LaneTerm) { (slot, coefficient) = (term.slot, term.mean[0]) }
+  init(_ term: LaneTerm) { (slot, mean, p50) = (term.slot, term.mean[0], term.p50[0]) }
 }

@@ -18,6 +18,10 @@ struct LaneRows {
     nonmutating set { unsafe start[column.rawValue] = newValue }
   }
 
+  /// A column by its number, one of ``LaneColumn/count``.
+  @inline(always)
+  subscript(number number: Int) -> Lanes { unsafe start[number] }
+
   /// The column that stands so many after another.
   @inline(always)
   subscript(first: LaneColumn, offset: Int) -> Lanes {

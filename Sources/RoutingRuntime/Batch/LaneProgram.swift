@@ -25,8 +25,9 @@ final class LaneProgram: Sendable {
   let slotCount: Int
   /// What moving terms and training ranges use.
   let needs: LaneNeeds
-  /// What the terms of the means use.
-  let meanNeeds: LaneNeeds
+  /// What the terms of the means use, and of the means and medians.
+  private let meanNeeds: LaneNeeds
+  private let centerNeeds: LaneNeeds
 
   init(_ model: GlideModel, ranges: [SupportedRange], features: [Feature]) {
     ttftConstants = LaneHeads(model.ttft.heads.prefix(5).map { $0.intercept * $0.calibration })
@@ -44,12 +45,16 @@ final class LaneProgram: Sendable {
     }
     slotCount = compiler.slotCount
     needs = LaneNeeds(features)
-    let means = compiler.slotsOfMeans
+    let means = compiler.slots(.mean)
+    let centers = compiler.slots(.center)
     meanNeeds = LaneNeeds(features.filter { means.contains(Int($0.rawValue)) })
-    shared = LaneTables(
-      compiler.shared, features: features.filter { $0.pace == .shared }, means: means)
-    kept = LaneTables(compiler.kept, features: features.filter { $0.pace == .kept }, means: means)
-    moving = LaneTables(compiler.moving, features: compiler.loadedFeatures, means: means)
+    centerNeeds = LaneNeeds(features.filter { centers.contains(Int($0.rawValue)) })
+    func tables(_ part: LanePart, _ features: [Feature]) -> LaneTables {
+      LaneTables(part, features: features, means: means, centers: centers)
+    }
+    shared = tables(compiler.shared, features.filter { $0.pace == .shared })
+    kept = tables(compiler.kept, features.filter { $0.pace == .kept })
+    moving = tables(compiler.moving, compiler.loadedFeatures)
   }
 
   deinit {
@@ -58,9 +63,11 @@ final class LaneProgram: Sendable {
     moving.free()
   }
 
-  /// What is needed for the means alone, or for all heads and training ranges.
+  /// What some heads need, and training ranges with all of them.
   @inline(always)
-  func needs(_ need: HeadNeed) -> LaneNeeds { need == .all ? needs : meanNeeds }
+  func needs(_ need: HeadNeed) -> LaneNeeds {
+    need == .all ? needs : need == .center ? centerNeeds : meanNeeds
+  }
 }
 
 /// Sorts a model's terms by pace.
@@ -74,10 +81,11 @@ private struct LaneCompiler {
   /// Transformed factors that were compiled already, with the slots of their results.
   private var known: [Factor: Int] = [:]
 
-  /// The slots that terms of a mean are made of, features among them.
-  var slotsOfMeans: Set<Int> {
+  /// The slots that the terms of some heads are made of, features among them.
+  func slots(_ need: HeadNeed) -> Set<Int> {
     let parts = [shared, kept, moving]
-    var slots = Set(parts.flatMap { $0.ttft + $0.tpot }.filter(\.isOfMean).map(\.slot))
+    let terms = parts.flatMap { $0.ttft + $0.tpot }.filter { $0.isUsed(need) }
+    var slots = Set(terms.map(\.slot))
     // A step was given its slot after those whose results it uses.
     for step in parts.flatMap(\.steps).sorted(by: { $0.result > $1.result })
     where slots.contains(step.result) {
@@ -149,39 +157,55 @@ struct LanePart: Sendable {
 
 /// A ``LanePart`` as batches read it.
 struct LaneTables: Sendable {
-  /// What is loaded before the steps.
+  /// What is loaded before the steps: columns as they are, and features made of several.
+  let columns: LaneTable<LaneLoad>
   let features: LaneTable<Feature>
   let ttft: LaneTerms
   let tpot: LaneTerms
   private let steps: LaneTable<LaneStep>
   private let stepsOfMeans: LaneTable<LaneStep>
+  private let stepsOfCenters: LaneTable<LaneStep>
   private let ranges: LaneTable<SupportedRange>
 
   /// - Parameters:
   ///   - features: Those that its terms and ranges use.
   ///   - means: The slots that means are made of.
-  init(_ part: LanePart, features: [Feature], means: Set<Int>) {
-    self.features = LaneTable(features)
+  ///   - centers: Those of means and medians.
+  init(_ part: LanePart, features: [Feature], means: Set<Int>, centers: Set<Int>) {
+    columns = LaneTable(features.compactMap { LaneLoad($0) })
+    self.features = LaneTable(features.filter { $0.column == nil })
     ttft = LaneTerms(part.ttft)
     tpot = LaneTerms(part.tpot)
     steps = LaneTable(part.steps)
     stepsOfMeans = LaneTable(part.steps.filter { means.contains($0.result) })
+    stepsOfCenters = LaneTable(part.steps.filter { centers.contains($0.result) })
     ranges = LaneTable(part.ranges)
   }
 
   func free() {
+    columns.free()
     features.free()
     ttft.free()
     tpot.free()
     steps.free()
     stepsOfMeans.free()
+    stepsOfCenters.free()
     ranges.free()
+  }
+
+  /// Loads a group's features that only events change.
+  @inline(always)
+  func load(_ rows: LaneRows, _ slots: LaneSlots) {
+    for index in columns.indices {
+      slots[columns[index].slot] = rows[number: columns[index].column]
+    }
+    for index in features.indices { slots.set(features[index], rows.kept(features[index])) }
   }
 
   /// Computes what terms are made of.
   @inline(always)
   func prepare(_ slots: LaneSlots, need: HeadNeed) {
-    let steps = need == .all ? steps : stepsOfMeans
+    let steps = need == .all ? steps : need == .center ? stepsOfCenters : stepsOfMeans
     for index in steps.indices {
       let step = steps[index]
       let (x, knot) = (slots[step.first], all(step.knot))
@@ -207,27 +231,55 @@ struct LaneTables: Sendable {
   }
 }
 
+/// A feature that is a column.
+struct LaneLoad: Sendable {
+  var slot: Int
+  var column: Int
+
+  init?(_ feature: Feature) {
+    guard let column = feature.column else { return nil }
+    (slot, self.column) = (Int(feature.rawValue), column.rawValue)
+  }
+}
+
 /// The terms of one target and pace: with all heads, and those of the mean apart.
 struct LaneTerms: Sendable {
   let all: LaneTable<LaneTerm>
-  private let means: LaneTable<LaneMeanTerm>
+  private let means: LaneTable<LaneCenterTerm>
+  private let centers: LaneTable<LaneCenterTerm>
 
   init(_ terms: [LaneTerm]) {
     all = LaneTable(terms)
-    means = LaneTable(terms.filter(\.isOfMean).map { LaneMeanTerm($0) })
+    means = LaneTable(terms.filter { $0.isUsed(.mean) }.map { LaneCenterTerm($0) })
+    centers = LaneTable(terms.filter { $0.isUsed(.center) }.map { LaneCenterTerm($0) })
   }
 
   func free() {
     all.free()
     means.free()
+    centers.free()
   }
 
   /// `start` and the mean's terms.
   @inline(always)
   func mean(_ slots: LaneSlots, from start: Lanes) -> Lanes {
     var sum = start
-    for index in means.indices { sum += means[index].coefficient * slots[means[index].slot] }
+    for index in means.indices { sum += means[index].mean * slots[means[index].slot] }
     return sum
+  }
+
+  /// The same with the median's.
+  @inline(always)
+  func center(
+    _ slots: LaneSlots, from start: (mean: Lanes, p50: Lanes)
+  ) -> (mean: Lanes, p50: Lanes) {
+    var (mean, p50) = start
+    for index in centers.indices {
+      let x = slots[centers[index].slot]
+      mean += centers[index].mean * x
+      p50 += centers[index].p50 * x
+    }
+    return (mean, p50)
   }
 }
 

@@ -5,6 +5,15 @@ typealias Lanes = SIMD4<Double>
 /// Endpoints in a group.
 let laneCount = Lanes.scalarCount
 
+/// The group of an endpoint, and its place there; no endpoint has a negative number.
+@inline(always)
+func lanePlace(_ endpoint: Int) -> (group: Int, lane: Int) {
+  let number = UInt(bitPattern: endpoint)
+  return (
+    Int(bitPattern: number / UInt(laneCount)), Int(bitPattern: number % UInt(laneCount))
+  )
+}
+
 // Lane by lane, since that is what the compiler makes vector instructions of; what the standard
 // library has for it goes through masks, or takes the lanes one by one.
 

@@ -156,12 +156,27 @@ public struct PrefixIndex: Sendable {
     let (mask, mixed) = (table.count - 1, mixed(hash))
     let tag = tag(mixed)
     var slot = home(mixed) & mask
+    if slot &+ 4 <= table.count, isAbsent(tag, from: slot, table) { return false }
     while true {
       let entry = table[slot]
       if entry == empty { return false }
       if entry & ~nodeMask == tag, nodes[node(entry)].hash == hash { return true }
       slot = (slot + 1) & mask
     }
+  }
+
+  /// Whether the next four slots show that no hash of this tag is there.
+  ///
+  /// One of them is empty and none has the tag. Where probing ends within them could not be foreseen,
+  /// but that it does.
+  @inline(always)
+  fileprivate static func isAbsent(
+    _ tag: UInt32, from slot: Int, _ table: Span<UInt32>
+  ) -> Bool {
+    let entries = SIMD4(table[slot], table[slot + 1], table[slot + 2], table[slot + 3])
+    let empties = entries .== SIMD4(repeating: empty)
+    let tags = (entries & SIMD4(repeating: ~nodeMask)) .== SIMD4(repeating: tag)
+    return any(empties) && !any(tags)
   }
 }
 
@@ -176,6 +191,11 @@ extension PrefixIndex.EndpointState {
     let (mask, mixed) = (table.count - 1, PrefixIndex.mixed(hash))
     let tag = PrefixIndex.tag(mixed)
     var slot = PrefixIndex.home(mixed) & mask
+    if slot &+ 4 <= table.count, PrefixIndex.isAbsent(tag, from: slot, table.span) {
+      let third = table[slot + 2] == PrefixIndex.empty ? 2 : 3
+      let second = table[slot + 1] == PrefixIndex.empty ? 1 : third
+      return slot &+ (table[slot] == PrefixIndex.empty ? 0 : second)
+    }
     while true {
       let entry = table[slot]
       if entry == PrefixIndex.empty { return slot }

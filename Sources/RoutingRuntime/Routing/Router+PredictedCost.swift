@@ -35,32 +35,32 @@ extension Router {
       && keepAffinity(
         threshold: parameters.affinityThreshold,
         penaltyMilliseconds: parameters.affinityPenaltyMilliseconds)
-    let greedy = best(
-      reason: isSticky ? .prefixAffinity : isLimited ? .bestScore : .leastViolation)
-    return chosen(greedy, explored, near, share: parameters.exploration)
+    let (place, propensity) = bestPlace()
+    let greedy = only(
+      place, reason: isSticky ? .prefixAffinity : isLimited ? .bestScore : .leastViolation,
+      propensity: propensity)
+    return chosen(
+      greedy, score: candidates[place].score, explored, near, share: parameters.exploration)
   }
 
   /// The explored candidate, or else the greedy pick, with the chance that it had of being chosen
   /// either way.
+  ///
+  /// - Parameter least: The greedy pick's.
   @inline(always)
   private func chosen(
-    _ greedy: Pick, _ explored: Candidate?, _ near: (least: Double, count: Int), share: Double
+    _ greedy: Pick, score least: Double, _ explored: Candidate?,
+    _ near: (least: Double, count: Int), share: Double
   ) -> Pick {
-    let listed = candidates.span
-    var place = 0
-    while place < listed.count, listed[place].endpoint != greedy.endpoint { place += 1 }
-    guard near.count > 0, place < listed.count else { return greedy }
-    let least = listed[place].score
-    guard least == least else { return greedy }
+    guard near.count > 0, least == least else { return greedy }
     var pick = greedy
     // Endpoints of the same cost are as likely.
-    let (choice, score) = explored.map { ($0.endpoint, $0.score) } ?? (greedy.endpoint, least)
-    var isLeast = false
-    for index in listed.indices where listed[index].endpoint == choice {
-      isLeast = isLeast || listed[index].score == least
-    }
+    let isLeast =
+      explored.map { explored in
+        candidates.contains { $0.endpoint == explored.endpoint && $0.score == least }
+      } ?? true
     pick.propensity = isLeast ? (1 - share) * greedy.propensity : 0
-    if score >= near.least { pick.propensity += share / Double(near.count) }
+    if explored?.score ?? least >= near.least { pick.propensity += share / Double(near.count) }
     guard let explored else { return pick }
     pick.endpoint = explored.endpoint
     pick.matchedPrefixTokens = explored.matchedTokens

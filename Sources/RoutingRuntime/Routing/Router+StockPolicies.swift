@@ -122,16 +122,23 @@ extension Router {
 
   /// The candidate of the highest score; ties at random.
   mutating func best(reason: PickReason = .bestScore) -> Pick {
+    let (place, propensity) = bestPlace()
+    return only(place, reason: reason, propensity: propensity)
+  }
+
+  /// Where the candidate of the highest score stands, ties at random, and how likely it was.
+  @inline(always)
+  mutating func bestPlace() -> (place: Int, propensity: Double) {
     let (top, ties, first) = highestScore()
     // A score that is no number beats nothing; then any endpoint is as good.
-    guard ties > 0 else { return only(0, reason: reason) }
-    guard ties > 1 else { return only(first, reason: reason) }
+    guard ties > 0 else { return (0, 1) }
+    guard ties > 1 else { return (first, 1) }
     var skip = random.index(below: ties)
     for index in candidates.indices where candidates[index].score == top {
-      if skip == 0 { return only(index, reason: reason, propensity: 1 / Double(ties)) }
+      if skip == 0 { return (index, 1 / Double(ties)) }
       skip -= 1
     }
-    return only(0, reason: reason)
+    return (0, 1)
   }
 
   /// The highest score, how many candidates have it, and the first of them; none for no numbers.
@@ -144,7 +151,7 @@ extension Router {
     var index = scored.count
     while index > 0 {
       index -= 1
-      let isTop = scored[index].score == top
+      let isTop = scored[index].score >= top
       ties += isTop ? 1 : 0
       first = isTop ? index : first
     }

@@ -21,8 +21,9 @@ public struct Router: Sendable {
     /// Whether all is kept that another model or policy could read: every fading sum, and quantiles
     /// that do not decide.
     ///
-    /// A simulation that changes neither is faster without. Picks and predicted means are the same;
-    /// a prediction's quantiles are no numbers then, unless the policy decides by one of them.
+    /// A simulation that changes neither is faster without. Picks are the same, and so are predicted
+    /// means but for rounding; a prediction's quantiles are no numbers then, unless the policy decides
+    /// by one of them.
     public var keepsUnread: Bool
 
     /// The defaults.
@@ -42,6 +43,7 @@ public struct Router: Sendable {
   struct EndpointState: Sendable {
     var role = EndpointRole.both
     var isAvailable = true
+    /// Its metrics, where the pool is not driven.
     var snapshot: EngineSnapshot?
     /// Uncached prompt tokens in flight that have no first token yet.
     var pendingTokens = 0.0
@@ -217,8 +219,9 @@ public struct Router: Sendable {
     candidate.requests =
       (counts?.requests[endpoint]).map(Double.init) ?? pool.requestsInFlight(on: endpoint)
     candidate.pendingTokens = endpoints[endpoint].pendingTokens
-    candidate.waiting = endpoints[endpoint].snapshot?.waitingRequests ?? 0
-    candidate.kvCacheUsage = endpoints[endpoint].snapshot?.kvCacheUsage ?? 0
+    let seen = counts == nil ? pool.endpoints[endpoint].snapshot : endpoints[endpoint].snapshot
+    candidate.waiting = seen?.waitingRequests ?? 0
+    candidate.kvCacheUsage = seen?.kvCacheUsage ?? 0
   }
 
   /// The candidate at `index`, as the outcome.
@@ -325,8 +328,9 @@ public struct Router: Sendable {
 
   /// The request's prompt is no longer pending.
   private mutating func settle(_ handle: EndpointPool.Handle) {
-    guard isInFlight(handle) else { return }
     let slot = Int(handle.slot)
+    guard requests.indices.contains(slot), requests[slot].pendingTokens != 0, isInFlight(handle)
+    else { return }
     let endpoint = Int(requests[slot].endpoint)
     let left = endpoints[endpoint].pendingTokens - requests[slot].pendingTokens
     endpoints[endpoint].pendingTokens = max(0, left)
@@ -335,14 +339,20 @@ public struct Router: Sendable {
 
   /// An endpoint's metrics were scraped.
   public mutating func observe(_ snapshot: EngineSnapshot, on endpoint: Int) {
-    endpoints[endpoint].snapshot = snapshot
-    if counts == nil { pool.observe(snapshot, on: endpoint) }
+    if counts == nil {
+      pool.observe(snapshot, on: endpoint)
+    } else {
+      endpoints[endpoint].snapshot = snapshot
+    }
   }
 
   /// An endpoint's metrics can no longer be trusted: they are forgotten.
   public mutating func forgetSnapshot(endpoint: Int) {
-    endpoints[endpoint].snapshot = nil
-    if counts == nil { pool.forgetSnapshot(endpoint: endpoint) }
+    if counts == nil {
+      pool.forgetSnapshot(endpoint: endpoint)
+    } else {
+      endpoints[endpoint].snapshot = nil
+    }
   }
 }
 
@@ -355,40 +365,6 @@ extension Router {
   /// Whether scraped metrics matter to any pick: to the policy, or to the model.
   public var readsMetrics: Bool {
     if case .weightedScorers = policy { return true }
-    return counts == nil && pool.predictor?.lanes.needs.has(.snapshot) ?? false
-  }
-
-  /// The factors by which outcomes correct an endpoint's predictions at `time`.
-  public func correctionFactors(
-    _ endpoint: Int, at time: Double
-  ) -> (ttft: Double, tpot: Double) { pool.correctionFactors(endpoint, at: time) }
-
-  /// Predicts one request on every endpoint; see ``EndpointPool``.
-  public mutating func predict(
-    _ shape: RequestShape, matchedPrefixTokens: [Double], at time: Double,
-    into predictions: inout [Prediction]
-  ) {
-    pool.predict(shape, matchedPrefixTokens: matchedPrefixTokens, at: time, into: &predictions)
-  }
-
-  /// What is predicted for a request whose cached prefix the gateway knows itself.
-  public mutating func predict(
-    _ shape: RequestShape, on endpoint: Int, at time: Double
-  ) -> Prediction? { pool.predict(shape, on: endpoint, at: time) }
-
-  /// What is predicted for the request on an endpoint; `nil` without a predictor.
-  ///
-  /// - Parameter matchedPrefixTokens: Prompt tokens cached there; `nil` to ask the prefix index.
-  /// - Complexity: O(terms + prefix blocks), no allocation.
-  public mutating func predict(
-    _ request: RoutingRequest, on endpoint: Int, matchedPrefixTokens: Double? = nil,
-    at time: Double
-  ) -> Prediction? {
-    let matched =
-      matchedPrefixTokens
-      ?? min(
-        Double(prefixes.matchedBlocks(request.prefixBlocks, endpoint: endpoint))
-          * request.blockTokens, request.promptTokens)
-    return pool.predict(shape(request, matchedTokens: matched), on: endpoint, at: time)
+    return counts == nil && pool.readsSnapshots
   }
 }

@@ -55,11 +55,14 @@ import Testing
   }
 
   @Test(arguments: UInt64(0)..<12)
-  func picksAndMeansAreTheSame(seed: UInt64) throws {
+  func picksAreTheSameAndMeansButForRounding(seed: UInt64) throws {
     let kept = try run(seed: seed, keepsUnread: true).outcome
     let lean = try run(seed: seed, keepsUnread: false).outcome
-    #expect(kept == lean)
+    #expect(kept.picks == lean.picks)
     #expect(kept.means.count == 800)
+    #expect(lean.means.count == 800)
+    // Predicted side by side with the other endpoints; the bound is that of batches.
+    for (one, other) in zip(kept.means, lean.means) { #expect(abs(one - other) <= 1e-8 * one) }
     #expect(Set(kept.picks.map(\.endpoint)).count > 1)
   }
 
