@@ -9,7 +9,7 @@ extension Fleet {
     let time = workload.requests.span[id].arrivalMilliseconds
     let pick = router.pick(routing, at: time)
     let first = pick.prefillEndpoint >= 0 ? pick.prefillEndpoint : pick.endpoint
-    outcomes[id].arrive(at: time, pick, first >= 0 ? snapshot(of: first, at: time) : nil)
+    outcomes[id].arrive(at: time, pick, first >= 0 ? states[first].seen(at: time) : nil)
     guard first >= 0 else { return }
     handles[id] = router.dispatched(routing, to: first, at: time)
     submit(
@@ -31,14 +31,8 @@ extension Fleet {
     let first = isSplit ? prefill : endpoint
     outcomes[id].arrive(
       at: time, endpoint: endpoint, prefill: isSplit ? prefill : -1,
-      snapshot(of: first, at: time))
+      states[first].seen(at: time))
     submit(id, workload, to: first, isPrefillOnly: isSplit, at: time)
-  }
-
-  /// What the gateway knows of the endpoint, for a log of the run.
-  private func snapshot(of endpoint: Int, at time: Double) -> SeenSnapshot? {
-    guard let gauges = states[endpoint].snapshot else { return nil }
-    return SeenSnapshot(gauges, age: time - states[endpoint].lastScrape)
   }
 
   private mutating func submit(

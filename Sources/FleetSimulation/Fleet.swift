@@ -38,6 +38,13 @@ public struct Fleet: Sendable {
     /// What the gateway knows of it; `nil` before the first scrape.
     var snapshot: EngineGauges?
 
+    /// The metrics as the gateway knows them at `time`, for a log of the run.
+    @inline(always)
+    func seen(at time: Double) -> SeenSnapshot? {
+      guard let snapshot else { return nil }
+      return SeenSnapshot(snapshot, age: time - lastScrape)
+    }
+
     mutating func scraped(_ gauges: EngineGauges, at time: Double) {
       lastScrape = time
       snapshot = gauges
@@ -56,6 +63,8 @@ public struct Fleet: Sendable {
   var isRouted = true
   /// Whether prompts may be computed elsewhere than they are decoded.
   var hasPairs = false
+  /// Memory that engines change theirs for when something happened.
+  private var spareEvents: [EngineEvent] = []
   /// Whether scraped metrics matter to any pick.
   var readsMetrics = true
   /// Requests that were sent and have not ended.
@@ -206,6 +215,7 @@ public struct Fleet: Sendable {
   mutating func step(_ index: Int, to time: Double, _ workload: Workload) {
     // Moved out and back, so that the array is neither copied nor checked for each event.
     var happened: [EngineEvent] = []
+    swap(&happened, &spareEvents)
     if isCoupled {
       let own = Double(engines[index].decoding.count)
       engines[index].otherDecodingRequests = totalDecoding - own
@@ -214,9 +224,10 @@ public struct Fleet: Sendable {
     } else {
       nextTimes[index] = engines[index].advance(to: time, taking: &happened)
     }
-    guard !happened.isEmpty else { return }
-    for event in happened { receive(event, from: index, workload) }
-    happened.dropAll()
-    engines[index].giveBack(&happened)
+    if !happened.isEmpty {
+      for event in happened { receive(event, from: index, workload) }
+      happened.dropAll()
+    }
+    swap(&happened, &spareEvents)
   }
 }

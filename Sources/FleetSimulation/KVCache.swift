@@ -236,6 +236,17 @@ struct KVCache: Sendable {
     let mixed = mix(hash)
     let tag = mixed & tagMask
     var slot = home(mixed, mask)
+    if slot &+ 4 <= table.count {
+      // Where probing ends within the next four could not be foreseen, but that it does.
+      let entries = SIMD4(table[slot], table[slot + 1], table[slot + 2], table[slot + 3])
+      let empties = entries .== SIMD4(repeating: empty)
+      let tags = (entries & SIMD4(repeating: tagMask)) .== SIMD4(repeating: tag)
+      if any(empties), !any(tags) {
+        let third = entries[2] == empty ? 2 : 3
+        let second = entries[1] == empty ? 1 : third
+        return slot &+ (entries[0] == empty ? 0 : second)
+      }
+    }
     while true {
       let entry = table[slot]
       if entry == empty { return slot }

@@ -25,18 +25,28 @@ extension SimulatedEngine {
   }
 
   private mutating func finishBatch() {
-    var position = 0
-    while position < decoding.count {
-      guard finishSteps[position] <= stepCount else {
-        position += 1
-        continue
-      }
-      let slot = decoding[position]
+    var start = 0
+    while nextFinish <= stepCount {
+      start = firstFinished(from: start)
+      guard start < decoding.count else { return }
+      let slot = decoding[start]
       let output = slots[Int(slot)].outputTokens
-      leave(slot, held: slots[Int(slot)].promptTokens + output - 1, at: position)
+      leave(slot, held: slots[Int(slot)].promptTokens + output - 1, at: start)
       emit(.finished, slot, at: runEnd + downlink, generated: output)
       freeSlot(slot)
     }
+  }
+
+  /// The first of the batch from `start` on whose last step has ended.
+  private func firstFinished(from start: Int) -> Int {
+    let steps = finishSteps.span
+    var (first, position) = (steps.count, steps.count)
+    // Through to the end without a branch, for where it stands could not be foreseen.
+    while position > start {
+      position -= 1
+      first = steps[position] <= stepCount ? position : first
+    }
+    return first
   }
 
   private mutating func leave(_ slot: Int32, held: Int, at position: Int) {

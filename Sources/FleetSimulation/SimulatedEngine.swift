@@ -226,7 +226,7 @@ public struct SimulatedEngine: Sendable {
 
   /// The same with the prompt's blocks as the engine keeps them.
   mutating func submit(
-    id: Int, promptTokens: Int, outputTokens: Int, _ prompt: CacheBlocks,
+    id: Int, promptTokens: Int, outputTokens: Int, _ prompt: consuming CacheBlocks,
     transferredTokens: Int = 0, at time: Double
   ) {
     let factor = noise.logNormal(sigma: configuration.overheadNoise)
@@ -272,7 +272,7 @@ public struct SimulatedEngine: Sendable {
   ///
   /// - Returns: ``nextTime``.
   mutating func submitted(
-    id: Int, promptTokens: Int, outputTokens: Int, _ prompt: CacheBlocks,
+    id: Int, promptTokens: Int, outputTokens: Int, _ prompt: consuming CacheBlocks,
     transferredTokens: Int = 0, at time: Double
   ) -> Double {
     submit(
@@ -324,17 +324,15 @@ public struct SimulatedEngine: Sendable {
     events.removeAll(keepingCapacity: true)
   }
 
-  /// Runs until `time`, and moves ``events`` out if there are any.
+  /// Runs until `time`, and changes ``events`` for `happened` if there are any.
   ///
+  /// - Parameter happened: Empty; receives the events.
   /// - Returns: ``nextTime``.
   mutating func advance(to time: Double, taking happened: inout [EngineEvent]) -> Double {
     advance(to: time)
     if !events.isEmpty { swap(&events, &happened) }
     return nextTime
   }
-
-  /// Takes back the memory of events that were handed out.
-  mutating func giveBack(_ happened: inout [EngineEvent]) { swap(&events, &happened) }
 
   /// The metrics as of the last step that ended by the time of the last ``advance(to:emit:)``.
   public var metrics: EngineMetrics {
