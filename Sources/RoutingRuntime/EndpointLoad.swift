@@ -82,7 +82,7 @@ public struct EndpointLoad: Sendable {
     let compiled = stepModel ?? StepModel(coefficients: engine.stepCoefficients)
     self.engine = EngineEmulator(engine, stepModel: compiled, capacity: capacity)
     ahead = EngineEmulator(engine, stepModel: compiled, capacity: capacity)
-    ahead.learning = nil
+    ahead.learners = []
     forecaster = EngineForecaster(capacity: capacity)
     recentOutput = RecentMean(initial: Self.typicalOutputTokens, gain: 0.02)
   }
@@ -127,7 +127,7 @@ public struct EndpointLoad: Sendable {
   /// The engine will be advanced to `arrival`: where it ran there ahead already, that is taken over.
   private mutating func catchUp(to arrival: Double) {
     if isAheadCurrent, aheadTime + engine.uplinkMilliseconds <= arrival, engine.trace == nil,
-      engine.learning == nil
+      !engine.isLearning
     {
       engine.takeOver(&ahead)
     }
@@ -170,7 +170,7 @@ public struct EndpointLoad: Sendable {
 
   /// The engine ahead runs the same steps.
   private mutating func shareLearned() {
-    if engine.learning != nil { ahead.stepModel = engine.stepModel }
+    if engine.isLearning { ahead.stepModel = engine.stepModel }
   }
 
   mutating func finished(
@@ -198,7 +198,7 @@ public struct EndpointLoad: Sendable {
     isAheadCurrent = false
     engine.replace(with: model, stepModel: stepModel)
     ahead.replace(with: model, stepModel: stepModel)
-    ahead.learning = nil
+    ahead.learners = []
   }
 
   /// Tells how many requests the pool's other endpoints decode; used from the next step on.

@@ -2,7 +2,7 @@ extension EndpointPool {
   /// Starts recording step lengths on an endpoint, for calibration.
   public mutating func startTracing(endpoint: Int) {
     endpoints[endpoint].engine.trace = StepTrace()
-    endpoints[endpoint].engine.learning = nil
+    endpoints[endpoint].engine.learners = []
     endpoints[endpoint].forecaster.features = []
     forgetAnswers()
   }

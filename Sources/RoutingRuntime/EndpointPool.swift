@@ -96,7 +96,7 @@ public struct EndpointPool: Sendable {
     columns.addEndpoint()
     forgetAnswers()
     ttftCorrection.addEndpoint()
-    tpotCorrection.addEndpoint(doubt: endpoints[endpoints.count - 1].engine.learning?.doubt ?? 0)
+    tpotCorrection.addEndpoint(doubt: endpoints[endpoints.count - 1].engine.doubt)
     return endpoints.count - 1
   }
 
@@ -154,7 +154,7 @@ public struct EndpointPool: Sendable {
         groups[index] = 0
       }
       ttftCorrection.addEndpoint()
-      tpotCorrection.addEndpoint(doubt: endpoints[index].engine.learning?.doubt ?? 0)
+      tpotCorrection.addEndpoint(doubt: endpoints[index].engine.doubt)
     }
     forgetAnswers()
     // Other sums are read by the new model.
@@ -288,7 +288,7 @@ public struct EndpointPool: Sendable {
   /// Something happened on an endpoint.
   mutating func markChanged(_ endpoint: Int) {
     columns.markStale(endpoint)
-    if endpoints[endpoint].engine.learning != nil { columns.markRenewed(endpoint) }
+    if endpoints[endpoint].engine.isLearning { columns.markRenewed(endpoint) }
     forgetAnswers()
   }
 

@@ -39,7 +39,7 @@ extension EngineEmulator {
         learn(gap: elapsed, weight: weight)
       }
     }
-    workAtBoundary = work
+    if isLearning { learners[0].workAtBoundary = learners[0].work }
     trace?.clear()
     lastBoundary = boundary
     stepsSinceBoundary = 0

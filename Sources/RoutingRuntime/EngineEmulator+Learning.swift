@@ -4,16 +4,17 @@ extension EngineEmulator {
   ///
   /// - Parameter weight: How much one says, as a share of a first token's or an end's.
   mutating func learn(gap elapsed: Double, weight: Double) {
-    guard let doubt = learning?.doubt(of: work - workAtBoundary) else { return }
+    guard isLearning else { return }
+    let done = learners[0].work - learners[0].workAtBoundary
     let step = predictedSinceBoundary / stepsSinceBoundary
     // One step less or more would pass for quicker or slower ones.
-    let isCountSure = stepsSinceBoundary < 1.5 || doubt < Self.countedDoubt * step
+    let isCountSure =
+      stepsSinceBoundary < 1.5 || learners[0].doubt(of: done) < Self.countedDoubt * step
     guard isCountSure, abs(elapsed - predictedSinceBoundary) < Self.learnedDeviation * step else {
       return
     }
-    learning?.observe(
-      work - workAtBoundary, elapsedMilliseconds: elapsed,
-      noise: Self.gapNoise * step / weight.squareRoot())
+    learners[0].observe(
+      done, elapsedMilliseconds: elapsed, noise: Self.gapNoise * step / weight.squareRoot())
     believe()
   }
 
@@ -24,30 +25,37 @@ extension EngineEmulator {
   ///
   /// - Parameters:
   ///   - steps: Its tokens after the first.
-  ///   - start: ``work`` at its first token.
+  ///   - start: What was computed by its first token.
   ///   - milliseconds: Its first token → its last.
   mutating func learn(
     answerSteps steps: Double, since start: StepLearning.Work, milliseconds: Double
   ) {
-    guard let base = learning?.base, steps >= Self.learnedSteps else { return }
-    var done = work - start
+    guard isLearning, steps >= Self.learnedSteps else { return }
+    let base = learners[0].base
+    var done = learners[0].work - start
     let counted = done[StepLearning.Part.step] / base
     guard counted > 0 else { return }
     let prefill = done[StepLearning.Part.prefill]
     done *= steps / counted
     done[StepLearning.Part.prefill] = prefill
-    learning?.observe(
+    learners[0].observe(
       done, elapsedMilliseconds: milliseconds,
       noise: Self.answerNoise * (milliseconds + 2 * base))
     believe()
   }
 
+  /// Whether it learns its steps.
+  @inline(always)
+  var isLearning: Bool { !learners.isEmpty }
+  /// How much of the step model is borrowed of other types, 0…1.
+  var doubt: Double { isLearning ? learners[0].doubt : 0 }
   /// Where the engine stands.
-  var mark: StepMark { StepMark(steps: stepCount, work: work) }
+  var mark: StepMark {
+    StepMark(steps: stepCount, work: isLearning ? learners[0].work : StepLearning.Work())
+  }
 
   private mutating func believe() {
-    guard let believed = learning?.believed else { return }
-    stepModel = believed
+    stepModel = learners[0].believed
     version &+= 1
   }
 
@@ -74,7 +82,7 @@ extension EndpointPool {
     _ endpoint: Int, since mark: StepMark, _ outputTokens: Double, _ tpot: Double
   ) {
     let steps = outputTokens - 1
-    if endpoints[endpoint].engine.learning == nil {
+    if !endpoints[endpoint].engine.isLearning {
       let counted = endpoints[endpoint].engine.stepCount - mark.steps
       guard outputTokens > Self.judgedOutputTokens, counted > 0 else { return }
       tokensPerStep.observe(min(max(steps / counted, 0.25), 4))

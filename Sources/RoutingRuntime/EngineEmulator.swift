@@ -67,11 +67,10 @@ public struct EngineEmulator: Sendable {
   public var trace: StepTrace?
   var predictedSinceBoundary = 0.0
   var isGapClean = false
-  /// Learns the length of steps where the model leaves doubt.
-  var learning: StepLearning?
-  /// What all steps so far have computed, and those until the last boundary; for learning alone.
-  var work = StepLearning.Work()
-  var workAtBoundary = StepLearning.Work()
+  /// Learns the length of steps where the model leaves doubt: one, or none.
+  ///
+  /// An array, so that the many engines that have none stay small.
+  var learners: [StepLearning]
 
   /// An idle engine.
   ///
@@ -84,8 +83,8 @@ public struct EngineEmulator: Sendable {
     maximumSequences = max(engine.maximumSequences, 1)
     uplinkMilliseconds = engine.uplinkMilliseconds
     downlinkMilliseconds = engine.downlinkMilliseconds
-    learning = StepLearning(engine, fitted: stepModel)
-    deadZone = Self.deadZone(engine, isLearning: learning != nil)
+    learners = StepLearning.learners(engine, fitted: stepModel)
+    deadZone = Self.deadZone(engine, isLearning: !learners.isEmpty)
     queue.reserveCapacity(2 * capacity)
     decoding.reserveCapacity(capacity)
   }
@@ -97,10 +96,8 @@ public struct EngineEmulator: Sendable {
     maximumSequences = max(engine.maximumSequences, 1)
     uplinkMilliseconds = engine.uplinkMilliseconds
     downlinkMilliseconds = engine.downlinkMilliseconds
-    learning = StepLearning(engine, fitted: compiled)
-    // What the old model called work is none of the new one's.
-    workAtBoundary = StepLearning.Work(repeating: .nan)
-    deadZone = Self.deadZone(engine, isLearning: learning != nil)
+    learners = StepLearning.learners(engine, fitted: compiled)
+    deadZone = Self.deadZone(engine, isLearning: isLearning)
     slowness = 1
     version &+= 1
   }
@@ -265,10 +262,10 @@ public struct EngineEmulator: Sendable {
     current.decodingRequests = batch
     current.contextTokens = context
     current.otherDecodingRequests = otherDecodingRequests
-    // Context grows evenly: its mean is that of the first and the last step.
-    let mean = (contextTokens + context - batch) / 2
-    if let step = learning?.decodeWork(batch: batch, context: mean, others: otherDecodingRequests) {
-      work += steps * step
+    if isLearning, steps > 0 {
+      // Context grows evenly: its mean is that of the first and the last step.
+      let mean = (contextTokens + context - batch) / 2
+      learners[0].add(steps: steps, batch: batch, context: mean, others: otherDecodingRequests)
     }
     (contextTokens, predictedSinceBoundary) = (context, predicted)
     // Whole numbers, so that they may be added at once.
@@ -315,7 +312,7 @@ public struct EngineEmulator: Sendable {
   /// Completes a step that computed no prompts.
   @inline(always)
   private mutating func completeDecodeStep() {
-    if let step = learning?.work(of: current) { work += step }
+    if isLearning { learners[0].add(current) }
     contextTokens += decodingRequests
     stepCount += 1
     stepsSinceBoundary += 1
@@ -351,7 +348,7 @@ public struct EngineEmulator: Sendable {
     var index = queueHead
     while index < queue.count {
       if queue[index].remainingTokens > 0 {
-        if let done = learning?.work(ofPrompt: queue[index]) { work += done }
+        if isLearning { learners[0].add(restOf: queue[index]) }
         queue[index].remainingTokens = 0
         queue[index].takenTokens = 0
         startDecoding(queue[index])

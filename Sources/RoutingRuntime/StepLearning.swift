@@ -29,8 +29,12 @@ struct StepLearning: Sendable {
   let doubt: Double
   /// The factors of the fitted model itself.
   private let origin: Work
-  private(set) var deviation = Work(repeating: 0)
+  private(set) var deviation = Work()
   private var covariance: [6 of Work]
+  /// What all steps so far have computed.
+  private(set) var work = Work()
+  /// The same until the last boundary; that from which a new model was installed is not known.
+  var workAtBoundary = Work(repeating: .nan)
 
   /// Believes `engine` as far as it is its own; `nil` where that leaves no doubt.
   init?(_ engine: EngineModel, fitted: StepModel) {
@@ -45,21 +49,34 @@ struct StepLearning: Sendable {
     for part in 0..<Part.count { covariance[part][part] = widths[part] * widths[part] }
   }
 
+  /// Who learns for `engine`: one where it leaves doubt, else none.
+  static func learners(_ engine: EngineModel, fitted: StepModel) -> [StepLearning] {
+    StepLearning(engine, fitted: fitted).map { [$0] } ?? []
+  }
+
+  // MARK: - Work
+
+  /// The engine ran `step`.
+  mutating func add(_ step: StepComposition) { work += work(of: step) }
+
+  /// The engine ran steps without prompts.
+  mutating func add(steps: Double, batch: Double, context: Double, others: Double) {
+    work += steps * decodeWork(batch: batch, context: context, others: others)
+  }
+
+  /// The engine computed the rest of a prompt, in steps that are not known.
+  mutating func add(restOf prompt: EngineEmulator.QueuedPrompt) {
+    var step = StepComposition()
+    step.addPrefill(prompt.remainingTokens, context: prompt.promptTokens)
+    work[Part.prefill] += fitted.prefill(of: step)
+  }
+
   /// What `step` computes.
   @inline(always)
   func work(of step: StepComposition) -> Work {
     var work = decodeWork(
       batch: step.decodingRequests, context: step.contextTokens, others: step.otherDecodingRequests)
     if step.prefillTokens > 0 { work[Part.prefill] = fitted.prefill(of: step) }
-    return work
-  }
-
-  /// What the rest of a prompt adds to the steps that compute it.
-  func work(ofPrompt prompt: EngineEmulator.QueuedPrompt) -> Work {
-    var step = StepComposition()
-    step.addPrefill(prompt.remainingTokens, context: prompt.promptTokens)
-    var work = Work(repeating: 0)
-    work[Part.prefill] = fitted.prefill(of: step)
     return work
   }
 
@@ -70,6 +87,8 @@ struct StepLearning: Sendable {
       fitted.decode(batch), batch * base / Self.batchScale, fitted.perContext * context, 0,
       others * base / Self.otherScale, base, 0, 0)
   }
+
+  // MARK: - Beliefs
 
   /// The step model as it is believed now.
   var believed: StepModel {
@@ -121,6 +140,7 @@ struct StepLearning: Sendable {
       let size = abs(engine.stepCoefficients[index])
       guard size > 0 else { continue }
       least = min(least, Double(engine.stepHalfWidths[index]) / size)
+      guard least > knownWidth else { return 0 }
       count += 1
     }
     guard count > 1, least.isFinite else { return 0 }
@@ -139,8 +159,9 @@ struct StepLearning: Sendable {
   private static let otherScale = 100.0
   /// Surprises beyond as many standard deviations say no more.
   private static let clip = 1.5
-  /// How much of the first variance comes back with each equation: engines change.
-  private static let drift = 1e-7
+  /// How much of the variance of an engine of which nothing is known comes back with each equation:
+  /// engines change, and believe too soon what agrees with them.
+  private static let drift = 1e-4
 }
 
 /// Where an engine stands: what lies between two such is what it did meanwhile.
