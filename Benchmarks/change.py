@@ -2,6 +2,8 @@
 """Scores predictions where something changes between fit and use.
 
     change.py slowdown LOG...            every latency x 1.3 from a moment after the fit
+    change.py middle LOG...              every latency x 1.3 from the middle of the fit's log on, or of
+                                         one endpoint; `--moment` and `--endpoint` say when and whose
     change.py cold LOG --key accelerator --value h200 [--first]
                                          50 requests of a new type or endpoint, against 5,000
     change.py replicas LOG...            the same requests, seen by two gateways, each its half
@@ -88,6 +90,22 @@ def slowdown(options):
                 f"2,000: {sum(later) / max(len(later), 1):.3f}")
 
 
+def middle(options):
+    """MAPE, MAE and pinball when latencies grew by 30 % within the log that is fitted."""
+    for path in options.logs:
+        rows = load(path)
+        cut = int(options.share * len(rows))
+        first, last = rows[0]["received_unix_ns"], rows[-1]["received_unix_ns"]
+        for row in rows:
+            is_later = row["received_unix_ns"] >= first + options.moment * (last - first)
+            if is_later and options.endpoint in (None, row["endpoint"]):
+                for field in ("ttft_ms", "e2e_ms"):
+                    if field in row:
+                        row[field] *= 1.3
+        predictions = predict(rows[:cut], rows, options.glidepath)
+        show(path, f"x 1.3 from {options.moment}", rows[cut:], predictions)
+
+
 def cold(options):
     """MAPE on new endpoints by how many of their requests the fit had seen."""
     for path in options.logs:
@@ -140,15 +158,19 @@ def main():
     """Parses the arguments and runs one experiment."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("experiment", choices=["slowdown", "cold", "replicas", "chunks"])
+    parser.add_argument("experiment", choices=["slowdown", "middle", "cold", "replicas", "chunks"])
     parser.add_argument("logs", nargs="+")
     parser.add_argument("--glidepath", default=".build/release/glidepath")
     parser.add_argument("--share", type=float, default=0.7)
     parser.add_argument("--key", default="accelerator")
     parser.add_argument("--value")
     parser.add_argument("--first", action="store_true")
+    parser.add_argument("--moment", type=float, default=0.5)
+    parser.add_argument("--endpoint")
     options = parser.parse_args()
-    experiments = {"slowdown": slowdown, "cold": cold, "replicas": replicas, "chunks": chunks}
+    experiments = {
+        "slowdown": slowdown, "middle": middle, "cold": cold, "replicas": replicas,
+        "chunks": chunks}
     experiments[options.experiment](options)
 
 

@@ -96,13 +96,15 @@ public struct ModelFitter: Sendable {
   /// - Throws: ``FitError``.
   /// - Complexity: a few replays of the log, O(*n p²*) for the regressions.
   public func fit(
-    _ log: ReplayLog, rows: Range<Int>? = nil, progress: ((String, Double) -> Void)? = nil
+    _ logged: ReplayLog, rows: Range<Int>? = nil, progress: ((String, Double) -> Void)? = nil
   ) throws(FitError) -> FittedModel {
-    let range = rows ?? 0..<log.rows.count
-    let usable = sum(over: range) { log.isComplete($0) ? 1 : 0 }
+    let range = rows ?? 0..<logged.rows.count
+    let usable = sum(over: range) { logged.isComplete($0) ? 1 : 0 }
     guard usable >= Self.smallestLog else {
       throw .tooFewRequests(usable: usable, needed: Self.smallestLog)
     }
+    let changes = SpeedChanges.find(logged, in: range, threads: configuration.threads)
+    let log = changes.isEmpty ? logged : Self.retold(logged, changes)
     progress?("calibrating engines", 0)
     let engines = try calibrateEngines(log, range)
     progress?("replaying", 0.3)
@@ -118,12 +120,13 @@ public struct ModelFitter: Sendable {
     report.sampleCount = fitted.count
     report.calibrationCount = table.sampleCount - calibrationStart
     report.emulatorError = engines.error
+    report.warnings += changes.map { Self.sentence($0, logged) }
     progress?("fitting TTFT and TPOT", 0.45)
     let (ttft, tpot) = try fitTargets(table, fitted, &report)
     var model = GlideModel(
       schemaFingerprint: Feature.schemaFingerprint, engines: engines.engines, groups: [],
       ttft: ttft, tpot: tpot, correction: Self.correction,
-      support: support(table), policy: [], provenance: provenance(log, range))
+      support: support(table), policy: [], provenance: provenance(logged, range))
     progress?("fitting groups", 0.85)
     model.groups = GroupFit(
       log: log, table: table, engines: engines, threads: configuration.threads
@@ -133,6 +136,21 @@ public struct ModelFitter: Sendable {
       log: log, range: range, share: configuration.calibrationShare, threads: configuration.threads
     ).apply(to: &model)
     return FittedModel(model: model, report: report)
+  }
+
+  /// The log as it would be, had endpoints always been as quick as they are at its end.
+  private static func retold(_ log: ReplayLog, _ changes: [SpeedChanges.Change]) -> ReplayLog {
+    log.latencies { index in
+      let logarithm = changes.logarithm(row: index, endpoint: log.rows[index].endpoint)
+      return logarithm == 0 ? 1 : Exponential.value(logarithm)
+    }
+  }
+
+  private static func sentence(_ change: SpeedChanges.Change, _ log: ReplayLog) -> String {
+    let percent = Int((100 * (Exponential.value(change.logarithm) - 1)).rounded())
+    let whose = log.symbols.name(change.endpoint).map { "endpoint \($0)" } ?? "the fleet"
+    return "\(whose) later became \(abs(percent)) % \(percent > 0 ? "slower" : "quicker"); "
+      + "\(change.rows.count) requests from before are told at the newest speed"
   }
 
   /// Where the heads' samples end, so that their outcomes were known when sample `start`, the first

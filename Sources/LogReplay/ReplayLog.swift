@@ -10,7 +10,7 @@ public struct ReplayLog: Sendable {
   /// The clock reading that counts as 0 ms.
   public let originNanoseconds: Int64
   /// The later chunks of all rows' answers, ms after their first tokens.
-  private let chunkOffsets: [Float]
+  private var chunkOffsets: [Float]
   /// Who sent to whom, and from when to when, by first dispatch.
   let routes: [Route]
 
@@ -80,6 +80,21 @@ public struct ReplayLog: Sendable {
   /// Those that are used later and were used before, or soon.
   func routes(knownAt start: Int) -> [Route] {
     routes.filter { $0.first < start + Self.introductionRows && $0.last >= start }
+  }
+
+  /// The same log with every latency of row *i* times `factor(i)`; arrivals stay.
+  public func latencies(times factor: (Int) -> Double) -> ReplayLog {
+    var log = self
+    for index in rows.indices {
+      let factor = factor(index)
+      guard factor != 1 else { continue }
+      log.rows[index].ttftMilliseconds *= factor
+      log.rows[index].e2eMilliseconds *= factor
+      for place in rows[index].chunkOffsets.indices where chunkOffsets.indices.contains(place) {
+        log.chunkOffsets[place] *= Float(factor)
+      }
+    }
+    return log
   }
 
   /// `nanoseconds` on the replay's clock, ms.
