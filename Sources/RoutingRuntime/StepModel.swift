@@ -243,7 +243,11 @@ public struct StepModel: Sendable {
   func decode(_ batch: Double) -> Double {
     let table = decodeTable.span
     // Below 512, so that 32 bits hold it.
-    guard batch >= 0, batch < Double(Self.tableSize - 1) else { return decodeOutside(batch) }
+    guard batch >= 0, batch < Double(Self.tableSize - 1) else {
+      // Without the model, which a call would copy.
+      let beyond = Self.beyond(table, batch)
+      return batch < 0 ? beyond : decodeFactor * beyond + perStep + perRequest * batch
+    }
     let lower = Int(Int32(truncatingIfNeeded: Int(batch)))
     let share = batch - Double(lower)
     guard share > 0 else { return decodeFactor * table[lower] + perStep + perRequest * batch }
@@ -251,13 +255,11 @@ public struct StepModel: Sendable {
     return decodeFactor * between + perStep + perRequest * batch
   }
 
-  /// The same beyond the table.
-  private func decodeOutside(_ batch: Double) -> Double {
-    let last = Self.tableSize - 1
-    guard !(batch < 0) else { return decodeTable[0] }
-    let beyond =
-      decodeTable[last] + (decodeTable[last] - decodeTable[last - 1]) * (batch - Double(last))
-    return decodeFactor * beyond + perStep + perRequest * batch
+  /// What would stand beyond the table.
+  private static func beyond(_ table: Span<Double>, _ batch: Double) -> Double {
+    let last = tableSize - 1
+    guard !(batch < 0) else { return table[0] }
+    return table[last] + (table[last] - table[last - 1]) * (batch - Double(last))
   }
 
   // MARK: - Coefficients, for a batch of engines
