@@ -29,7 +29,8 @@ struct LevelFit {
   /// - Parameter centre: Shape `[p]`, the mean head.
   /// - Complexity: O(*n p*) a pass; about twenty times as many passes where a pull is chosen.
   func fit(centre: [Double]) throws(SolverError) -> [FitResult] {
-    let pull = try Self.chosenRows.contains(rows.rowCount) ? chosenPull(centre: centre) : 0
+    let isChosen = isFree.contains(false) && Self.chosenRows.contains(rows.rowCount)
+    let pull = try isChosen ? chosenPull(centre: centre) : 0
     guard pull > 0 else {
       return try solver(rules, configuration).fit(rows, levels: HeadLevels.all, start: centre)
     }

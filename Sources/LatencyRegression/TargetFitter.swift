@@ -96,8 +96,9 @@ struct TargetFitter {
       design, targets.indices.map { abs(targets[$0] - predicted[$0]) },
       predicted.map { 1 / ($0 * $0) }, base: location.columns, count: all.count,
       limit: location.columns.count + Self.spreadTerms)
+    // Floods are a matter of waiting: many requests at all times tell TPOT's tail.
     let isFree = spread.columns.map {
-      $0 < library.base.count || !location.columns.contains($0)
+      target == .tpot || $0 < library.base.count || !location.columns.contains($0)
     }
     return (spread.columns.map { all[$0] }, isFree, location.error)
   }
