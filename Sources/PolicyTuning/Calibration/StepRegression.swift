@@ -31,8 +31,8 @@ struct StepRegression {
 
     var columns: [Int] {
       switch self {
-      case .prefill: [3, 4, 5, 6] + Array(18..<StepFeature.count) + [delayColumn]
-      case .decode: [0, 1, 2] + Array(8..<18)
+      case .prefill: [3, 4, 5, 6] + Array(18..<25) + [delayColumn]
+      case .decode: [0, 1, 2] + Array(8..<18) + Array(StepFeature.bumps)
       }
     }
   }
@@ -171,6 +171,7 @@ struct StepRegression {
     case 8..<15: size = 0.1
     case 15..<18: size = 1
     case 18..<24: size = 0.01
+    case StepFeature.bumps: size = 0.2
     default: return 0
     }
     return (relativeError / size) * (relativeError / size)
