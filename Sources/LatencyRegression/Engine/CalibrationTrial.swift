@@ -3,11 +3,16 @@ internal import CoefficientFile
 /// One guess at an engine's limits.
 struct EngineLimits: Hashable, Sendable {
   var tokenBudget = 8192.0
+  /// The budgets of the classes that have another, by class.
+  var ownBudgets: [Int: Double] = [:]
   var uplink = 0.5
   /// How far a gap may deviate from its forecast and count, in steps.
   var gate = 0.35
   /// Whether answers' lengths are equations, too: not where their tokens do not count steps.
   var usesAnswers = true
+
+  /// The most prompt tokens per step of engines of a class.
+  func tokenBudget(ofClass index: Int) -> Double { ownBudgets[index] ?? tokenBudget }
 }
 
 /// One guess at the engines' limits, and the coefficients that replays and fits in turn have led to.
@@ -62,7 +67,10 @@ struct CalibrationTrial: Sendable {
   /// A trial of other limits from here on; what is roughly right may learn from long gaps at once.
   func continued(_ other: EngineLimits, rounds: Int) -> CalibrationTrial {
     var next = CalibrationTrial(limits: other, answers: answers, engines: best, rounds: rounds)
-    for index in next.engines.indices { next.engines[index].uplinkMilliseconds = other.uplink }
+    for index in next.engines.indices {
+      next.engines[index].uplinkMilliseconds = other.uplink
+      next.engines[index].tokenBudget = other.tokenBudget(ofClass: index)
+    }
     next.best = next.engines
     next.round = Self.warmRound
     return next

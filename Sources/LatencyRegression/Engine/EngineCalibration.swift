@@ -20,6 +20,8 @@ struct EngineCalibration {
     var rounds = 2
     /// Rounds when a limit is tried out.
     var trialRounds = 5
+    /// Rounds when another budget of one class is tried out.
+    var budgetRounds = 3
     /// Rounds when a delay is tried out, from engines that are roughly right.
     var delayRounds = 1
     /// Requests that are replayed: the newest.
@@ -52,7 +54,7 @@ struct EngineCalibration {
   private let configuration: Configuration
   private let classes: [Symbol]
   private let classOfSymbol: [Int]
-  private let maximumSequences: Double
+  private let maximumSequences: [Double]
   private let threads: Int
 
   init(_ log: ReplayLog, configuration: Configuration, threads: Int) {
@@ -80,6 +82,7 @@ struct EngineCalibration {
       RowBlocks(rowCount: first.count, blockRows: 1).map(threads: threads) {
         trial(first[$0.lowerBound], start)
       }, beside: nil, on: trialRange)
+    best = try withOwnBudgets(best, start.answers, on: trialRange)
     let (leader, sample) = (best, newest(range, configuration.sampleRows))
     let (outcome, sampleAnswers) = SideBySide.run(threads: threads) {
       () -> Swift.Result<CalibrationTrial, LinearAlgebraError> in
@@ -89,7 +92,7 @@ struct EngineCalibration {
         return .failure(error)
       }
     } _: {
-      self.answers(sample).equations(tokenBudget: leader.limits.tokenBudget)
+      self.answers(sample).equations(leader.limits)
     }
     best = try outcome.get()
     var final = best.continued(best.limits, rounds: configuration.rounds)
@@ -100,6 +103,36 @@ struct EngineCalibration {
       assignment: EngineAssignment(engines: final.best, engineOfSymbol: classOfSymbol),
       error: final.error)
   }
+
+  /// `leader`, or what it becomes where engines of one class have a budget of their own: smaller GPUs
+  /// are often given less.
+  ///
+  /// A class has one if it takes a clear share of the error off that remains when `leader` goes on as
+  /// it is.
+  private func withOwnBudgets(
+    _ leader: CalibrationTrial, _ answers: Answers, on range: Range<Int>
+  ) throws(LinearAlgebraError) -> CalibrationTrial {
+    guard classes.count > 1 else { return leader }
+    var chosen = leader
+    var control = leader.continued(leader.limits, rounds: configuration.budgetRounds)
+    while !control.isDone { try advance(&control, on: range, threads: threads) }
+    for index in classes.indices {
+      let trials = configuration.tokenBudgets.compactMap { budget -> CalibrationTrial? in
+        guard budget != chosen.limits.tokenBudget(ofClass: index) else { return nil }
+        var limits = chosen.limits
+        limits.ownBudgets[index] = budget
+        var trial = chosen.continued(limits, rounds: configuration.budgetRounds)
+        if limits.usesAnswers { trial.answers = answers.equations(limits) }
+        return trial
+      }
+      let found = try best(trials, beside: nil, on: range)
+      if found.error < Self.clearGain * control.error { (chosen, control) = (found, found) }
+    }
+    return chosen
+  }
+
+  /// What a budget of a class's own must multiply the error by, at most.
+  private static let clearGain = 0.99
 
   /// Trials of other delays and gates, from what `leader` has learned.
   private func delayed(_ leader: CalibrationTrial) -> [CalibrationTrial] {
@@ -139,7 +172,7 @@ struct EngineCalibration {
     }
     return CalibrationTrial(
       limits: limits,
-      answers: limits.usesAnswers ? start.answers.equations(tokenBudget: limits.tokenBudget) : [],
+      answers: limits.usesAnswers ? start.answers.equations(limits) : [],
       engines: engines, rounds: configuration.trialRounds)
   }
 
@@ -296,7 +329,7 @@ struct EngineCalibration {
     return EngineModel(
       stepCoefficients: coefficients,
       stepHalfWidths: [Float](repeating: 0, count: StepFeature.count),
-      tokenBudget: limits.tokenBudget, maximumSequences: maximumSequences,
+      tokenBudget: limits.tokenBudget, maximumSequences: maximumSequences[classIndex],
       uplinkMilliseconds: limits.uplink, downlinkMilliseconds: 0.4)
   }
 }
@@ -326,7 +359,7 @@ private struct Answers {
   }
 
   /// One per class.
-  func equations(tokenBudget: Double) -> [AnswerEquations] {
-    base.map { $0.withTokenBudget(tokenBudget) }
+  func equations(_ limits: EngineLimits) -> [AnswerEquations] {
+    base.indices.map { base[$0].withTokenBudget(limits.tokenBudget(ofClass: $0)) }
   }
 }

@@ -8,8 +8,8 @@ struct LogSurvey: Sendable {
   let classes: [Symbol]
   /// The position in ``classes`` of each endpoint's accelerator, as last logged, by symbol index.
   let classOfSymbol: [Int]
-  /// The batch size at which engines stop admitting, if the log shows one.
-  let maximumSequences: Double
+  /// The batch size at which engines of each class stop admitting, if the log shows one.
+  let maximumSequences: [Double]
 
   /// - Complexity: O(*n*) over `threads`; the result does not depend on how many they are.
   init(_ log: ReplayLog, threads: Int) {
@@ -25,27 +25,19 @@ struct LogSurvey: Sendable {
     classOfSymbol = total.accelerators.map { used in
       used.flatMap { total.classes.firstIndex(of: $0) } ?? 0
     }
-    maximumSequences = total.sequenceLimit(rowCount: log.rows.count)
+    maximumSequences = total.classes.map { total.batches[$0]?.limit ?? Batches.noLimit }
   }
 
   private struct Part: Sendable {
     var classes: [Symbol] = []
     /// By endpoint symbol.
     var accelerators: [Symbol?]
-    var largestBatch: Int32 = -1
-    var atLargest = 0
-    var waitingAtLargest = 0
+    var batches: [Symbol: Batches] = [:]
 
     init(symbols: Int) { accelerators = [Symbol?](repeating: nil, count: symbols) }
 
     mutating func add(_ row: LoggedRequest) {
-      if row.runningRequests > largestBatch {
-        (largestBatch, atLargest, waitingAtLargest) = (row.runningRequests, 0, 0)
-      }
-      if row.runningRequests == largestBatch {
-        atLargest += 1
-        if row.waitingRequests > 0 { waitingAtLargest += 1 }
-      }
+      if row.endpoint != .none { batches[row.accelerator, default: Batches()].add(row) }
       guard row.endpoint != .none, accelerators[Int(row.endpoint.index)] != row.accelerator else {
         return
       }
@@ -61,10 +53,36 @@ struct LogSurvey: Sendable {
       for (index, accelerator) in later.accelerators.enumerated() where accelerator != nil {
         accelerators[index] = accelerator
       }
-      if later.largestBatch > largestBatch {
-        (largestBatch, atLargest, waitingAtLargest) = (later.largestBatch, 0, 0)
+      for (accelerator, other) in later.batches {
+        batches[accelerator, default: Batches()].merge(other)
       }
-      if later.largestBatch == largestBatch {
+    }
+  }
+
+  /// The largest batches of a class.
+  private struct Batches: Sendable {
+    private var rows = 0
+    private var largest: Int32 = -1
+    private var atLargest = 0
+    private var waitingAtLargest = 0
+
+    mutating func add(_ row: LoggedRequest) {
+      rows += 1
+      if row.runningRequests > largest {
+        (largest, atLargest, waitingAtLargest) = (row.runningRequests, 0, 0)
+      }
+      if row.runningRequests == largest {
+        atLargest += 1
+        if row.waitingRequests > 0 { waitingAtLargest += 1 }
+      }
+    }
+
+    mutating func merge(_ later: Batches) {
+      rows += later.rows
+      if later.largest > largest {
+        (largest, atLargest, waitingAtLargest) = (later.largest, 0, 0)
+      }
+      if later.largest == largest {
         atLargest += later.atLargest
         waitingAtLargest += later.waitingAtLargest
       }
@@ -72,10 +90,12 @@ struct LogSurvey: Sendable {
 
     /// The largest batch is a limit when it is common and nearly always has requests waiting behind
     /// it.
-    func sequenceLimit(rowCount: Int) -> Double {
-      let isCommon = atLargest >= max(20, rowCount / 500)
-      return largestBatch > 0 && isCommon && waitingAtLargest * 10 >= atLargest * 8
-        ? Double(largestBatch) : 256
+    var limit: Double {
+      let isCommon = atLargest >= max(20, rows / 500)
+      return largest > 0 && isCommon && waitingAtLargest * 10 >= atLargest * 8
+        ? Double(largest) : Self.noLimit
     }
+
+    static let noLimit = 256.0
   }
 }

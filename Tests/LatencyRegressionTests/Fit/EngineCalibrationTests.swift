@@ -77,6 +77,34 @@ import Testing
     #expect(rows.error < 0.01, "\(rows.error)")
   }
 
+  @Test func smallerEnginesHaveATokenBudgetOfTheirOwn() throws {
+    let fleet = SyntheticFleet(
+      requests: 2500, meanGap: 75, tokenBudgets: [2048, 512], longestPrompt: 6_000,
+      accelerators: ["large", "small"])
+    let model = try ModelFitter().fit(fleet.log(seed: 28)).model
+    for (accelerator, budget) in [("large", 2048.0), ("small", 512)] {
+      let group = try #require(model.groups.first { $0.name == accelerator })
+      #expect(model.engines[Int(group.engine)].tokenBudget == budget)
+    }
+  }
+
+  @Test func aBatchThatOthersWaitBehindIsItsTypesLimit() {
+    var symbols = SymbolTable()
+    var rows: [LoggedRequest] = []
+    for index in 0..<400 {
+      var row = LoggedRequest()
+      let isSmall = index % 2 == 0
+      row.endpoint = symbols.intern(isSmall ? "pod-0" : "pod-1")
+      row.accelerator = symbols.intern(isSmall ? "small" : "large")
+      row.runningRequests = isSmall ? min(Int32(index), 32) : Int32(index % 90)
+      row.waitingRequests = isSmall && index > 32 ? 3 : 0
+      rows.append(row)
+    }
+    let survey = LogSurvey(ReplayLog(rows: rows, symbols: symbols), threads: 2)
+    #expect(survey.classes.map { symbols.name($0) } == ["small", "large"])
+    #expect(survey.maximumSequences == [32, 256])
+  }
+
   @Test func singleBatchSizesHaveTheirOwnLength() throws {
     // As a kernel would that pads a batch of three.
     let fleet = SyntheticFleet(requests: 2500, meanGap: 90, batchOfThree: 1.5)

@@ -16,6 +16,8 @@ struct SyntheticFleet {
   var batchOfThree = 0.0
   /// The most prompt tokens that a step computes.
   var tokenBudget = 2048.0
+  /// The same of each accelerator, by the same index; empty where all have ``tokenBudget``.
+  var tokenBudgets: [Double] = []
   /// The longest prompt, tokens.
   var longestPrompt = 1550.0
   /// The relative noise of a step.
@@ -72,7 +74,10 @@ struct SyntheticFleet {
     }
     for endpoint in 0..<endpoints {
       serve(
-        queues[endpoint], factor: slowness[endpoint % slowness.count],
+        queues[endpoint],
+        tokenBudget: tokenBudgets.isEmpty
+          ? tokenBudget : tokenBudgets[endpoint % tokenBudgets.count],
+        factor: slowness[endpoint % slowness.count],
         prefillFactor: prefillSlowness[endpoint % prefillSlowness.count], &rows, &random)
     }
     for index in rows.indices where random.uniform(in: 0...1) < abortedShare {
@@ -84,8 +89,8 @@ struct SyntheticFleet {
   }
 
   private func serve(
-    _ jobs: [Job], factor: Double, prefillFactor: Double, _ rows: inout [LoggedRequest],
-    _ random: inout SplitMix64
+    _ jobs: [Job], tokenBudget: Double, factor: Double, prefillFactor: Double,
+    _ rows: inout [LoggedRequest], _ random: inout SplitMix64
   ) {
     var waiting = jobs[...]
     var prefilling: [Job] = []
