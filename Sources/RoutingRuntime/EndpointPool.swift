@@ -225,7 +225,8 @@ public struct EndpointPool: Sendable {
     if let predicted = slots[index].predicted?.ttft {
       ttftCorrection.observe(
         raw: slots[index].raw.ttft, corrected: predictsLevels ? predicted : nil, actual: taken,
-        endpoint: endpoint, regime: slots[index].raw.regime, at: time)
+        endpoint: endpoint, regime: slots[index].raw.regime,
+        underway: Double(totals.pendingRequests), at: time)
       columns.markTTFTCorrected(endpoint)
     }
   }
@@ -264,7 +265,8 @@ public struct EndpointPool: Sendable {
     {
       tpotCorrection.observe(
         raw: slots[index].raw.tpot, corrected: predictsLevels ? predicted : nil, actual: tpot,
-        endpoint: endpoint, regime: slots[index].raw.regime, at: time)
+        endpoint: endpoint, regime: slots[index].raw.regime,
+        underway: Double(totals.pendingRequests + totals.decodingRequests), at: time)
       columns.markTPOTCorrected(endpoint)
     }
     freeSlots.append(handle.slot)

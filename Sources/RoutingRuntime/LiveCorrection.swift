@@ -134,9 +134,10 @@ struct LiveCorrection: Sendable {
   ///   - raw: The heads before correction, as predicted at dispatch; only the median counts.
   ///   - corrected: What was predicted at dispatch; `nil` to leave the levels alone.
   ///   - actual: ms, above 0.
+  ///   - underway: Requests of the pool whose outcomes are still to come.
   mutating func observe(
     raw: SIMD8<Double>, corrected: HeadValues?, actual: Double, endpoint: Int, regime: Int,
-    at time: Double
+    underway: Double, at time: Double
   ) {
     guard actual > 0, actual.isFinite else { return }
     let current = logarithm(endpoint, at: time)
@@ -146,10 +147,10 @@ struct LiveCorrection: Sendable {
     factors[endpoint].time = time
     guard let corrected else { return }
     var (offset, factor) = (offsets[regime], levelFactors[regime])
+    let step = model.conformalStep * min(1, Self.steadyOutcomes / max(underway, 1))
     for level in 0..<4 {
       let exceeded = actual > corrected.quantile(level) ? 1.0 : 0.0
-      let moved =
-        offset[level] + model.conformalStep * Self.steps[level] * (exceeded - Self.shares[level])
+      let moved = offset[level] + step * Self.steps[level] * (exceeded - Self.shares[level])
       offset[level] = min(max(moved, -Self.offsetBound), Self.offsetBound)
       factor[level + 1] = exp(offset[level])
     }
@@ -160,6 +161,12 @@ struct LiveCorrection: Sendable {
   private static let clip = 0.2
   private static let widestDeadZone = 0.1
   private static let offsetBound = 1.5
+  /// With more outcomes under way than this, levels move in smaller steps.
+  ///
+  /// An outcome says whether the level of its dispatch was exceeded. With a thousand requests under
+  /// way a level would have moved a thousand times before the first says that it was enough, and
+  /// would swing between far too low and far too high.
+  private static let steadyOutcomes = 300.0
   /// The shares of outcomes that exceed the levels: 1 less each.
   private static let shares = SIMD4<Double>(1 - 0.5, 1 - 0.9, 1 - 0.95, 1 - 0.99)
   /// Higher levels are exceeded rarely, so each exceedance says more.

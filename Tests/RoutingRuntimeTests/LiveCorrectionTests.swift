@@ -23,7 +23,7 @@ import Testing
         correction.corrected(heads(100), endpoint: 0, regime: 0, at: time), floor: 0.05)
       correction.observe(
         raw: heads(100), corrected: predicted, actual: 100 * ratio, endpoint: 0, regime: 0,
-        at: time)
+        underway: 1, at: time)
     }
     return correction
   }
@@ -48,7 +48,7 @@ import Testing
       for index in 0..<300 {
         correction.observe(
           raw: heads(100), corrected: HeadValues(heads(100), floor: 0.05), actual: 107, endpoint: 0,
-          regime: 0, at: Double(index))
+          regime: 0, underway: 1, at: Double(index))
       }
       return correction.factor(0, at: 300)
     }
@@ -74,7 +74,8 @@ import Testing
     let predicted = HeadValues(heads(100), floor: 0.05)
     for _ in 0..<100 {
       correction.observe(
-        raw: heads(100), corrected: predicted, actual: actual, endpoint: 0, regime: 0, at: 0)
+        raw: heads(100), corrected: predicted, actual: actual, endpoint: 0, regime: 0, underway: 1,
+        at: 0)
     }
     #expect(correction.corrected(heads(100), endpoint: 0, regime: 0, at: 0) == heads(100))
   }
@@ -94,9 +95,38 @@ import Testing
       let actual = 130 * (0.4 + 2.5 * random.uniform() * random.uniform())
       if index >= warmUp, actual <= predicted.p90 { covered += 1 }
       correction.observe(
-        raw: heads(100), corrected: predicted, actual: actual, endpoint: 0, regime: 0, at: time)
+        raw: heads(100), corrected: predicted, actual: actual, endpoint: 0, regime: 0, underway: 1,
+        at: time)
     }
     // Three standard errors of a share of 0.9 among 4,000.
     #expect(abs(Double(covered) / Double(judged) - 0.9) < 0.015)
+  }
+
+  @Test(arguments: UInt64(0)..<5)
+  func levelsStayCalmWhileManyOutcomesAreUnderWay(seed: UInt64) {
+    var random = SplitMix64(seed: seed)
+    var model = Self.model
+    // As fitted models have it.
+    model.conformalStep = 0.005
+    var correction = LiveCorrection(model)
+    correction.addEndpoint()
+    let (delay, count) = (1_500, 30_000)
+    var underway: [(predicted: HeadValues, actual: Double)] = []
+    var medians: [Double] = []
+    for index in 0..<count {
+      let time = Double(index)
+      let predicted = HeadValues(
+        correction.corrected(heads(100), endpoint: 0, regime: 0, at: time), floor: 0.05)
+      medians.append(predicted.p50)
+      // Nothing drifts: the median is right all the time.
+      underway.append((predicted, 100 * (0.5 + random.uniform())))
+      guard index >= delay else { continue }
+      let outcome = underway[index - delay]
+      correction.observe(
+        raw: heads(100), corrected: outcome.predicted, actual: outcome.actual, endpoint: 0,
+        regime: 0, underway: Double(delay), at: time)
+    }
+    let late = medians.suffix(count / 2)
+    #expect((late.min() ?? 0) > 80 && (late.max() ?? .infinity) < 125)
   }
 }
