@@ -20,6 +20,10 @@ struct StepFit {
   private static let speedPull = 3.0
   /// A single batch size deviates from knots and jumps by about this share of a step.
   private static let bumpSize = 0.02
+  /// By less than these shares of a step does a request, a jump or a prompt token bend the length.
+  ///
+  /// A batch that hardly exceeds a knot would else leave the slope beyond it to chance.
+  private static let (bendSize, jumpSize, tokenBendSize) = (0.25, 1.0, 0.05)
   /// Equations are at least so far off, in their scales.
   private static let leastNoise = 0.03
   /// Relative to each column's scale: collinear step features share their effect.
@@ -131,13 +135,26 @@ struct StepFit {
     _ gram: Matrix, _ moment: [Double], _ columns: [Int], step: Double, noise: Double
   ) throws(LinearAlgebraError) -> (values: [Double], inverse: Matrix) {
     var regular = gram
-    let bump = noise / (Self.bumpSize * step)
     for (index, column) in columns.enumerated() {
       regular[index, index] *= 1 + Self.ridge
-      if StepFeature.bumps.contains(column) { regular[index, index] += bump * bump }
+      // Without any data a column stays out: its coefficient is 0 and knows it.
+      guard gram[index, index] > 0, let size = Self.believedSize(column) else { continue }
+      let precision = noise / (size * step)
+      regular[index, index] += precision * precision
     }
     let solver = try SymmetricSolver(regular, tolerance: 1e-10)
     return (solver.solve(moment), solver.inverse())
+  }
+
+  /// How large a coefficient may be, of a step; `nil` for those that every log tells about.
+  private static func believedSize(_ column: Int) -> Double? {
+    switch column {
+    case 8..<15: bendSize
+    case 15..<18: jumpSize
+    case 18..<24: tokenBendSize
+    case StepFeature.bumps: bumpSize
+    default: nil
+    }
   }
 
   /// Beyond the last knot, where data are thin, more work never takes less time.
