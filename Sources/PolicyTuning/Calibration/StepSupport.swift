@@ -40,6 +40,10 @@ struct StepSupport {
     for (index, knot) in zip(Self.jumps, Self.jumpKnots) where knot >= decoding.upperBound {
       result[index] = 0
     }
+    // What single batch sizes deviate is small, and blurred where they are rare.
+    for (batch, index) in zip(1..., StepFeature.bumps) where index < result.count {
+      if Double(batch) < lowerQuartile || Double(batch) > decoding.upperBound { result[index] = 0 }
+    }
     for (index, knot) in zip(Self.prefillHinges, Self.prefillKnots) where knot >= prefill {
       result[index] = 0
     }

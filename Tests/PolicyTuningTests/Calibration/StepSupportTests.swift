@@ -37,6 +37,17 @@ import Testing
     #expect(abs(length(sane, batch: 100) - 18) < 1e-9)
   }
 
+  @Test func singleBatchSizesCountOnlyWhereTheyAreCommon() {
+    let support = StepSupport(decoding: 1...12, lowerQuartile: 5, prefill: 2000)
+    var given = [Double](repeating: 0, count: StepFeature.count)
+    (given[0], given[1]) = (8, 0.2)
+    for index in StepFeature.bumps { given[index] = 0.3 }
+    let sane = support.sane(given)
+    for (batch, index) in zip(1..., StepFeature.bumps) {
+      #expect(sane[index] == ((5...12).contains(batch) ? 0.3 : 0), "a batch of \(batch)")
+    }
+  }
+
   @Test func smallerBatchesNeverTakeLonger() {
     let support = StepSupport(decoding: 1...40, lowerQuartile: 9, prefill: 2000)
     var falling = [Double](repeating: 0, count: StepFeature.count)
