@@ -350,9 +350,19 @@ public struct EngineForecaster: Sendable {
 
   private func nextEnding() -> Double { earliestEnding.isFinite ? earliestEnding : 20 }
 
+  /// Adds to the heap.
   private mutating func addEnding(_ ending: Double) {
     endings.append(ending)
-    if !(ending >= earliestEnding) { earliestEnding = ending }
+    var heap = endings.mutableSpan
+    var index = heap.count - 1
+    while index > 0 {
+      let parent = (index - 1) / 2
+      guard heap[parent] > ending else { break }
+      heap[index] = heap[parent]
+      index = parent
+    }
+    heap[index] = ending
+    earliestEnding = heap[0]
   }
 
   /// Forgets the requests that end by then.
@@ -360,23 +370,34 @@ public struct EngineForecaster: Sendable {
   /// - Returns: How many there were.
   private mutating func dropEndings(by steps: Double) -> Double {
     guard !(earliestEnding > steps) else { return 0 }
-    var (index, kept) = (0, endings.count)
-    var earliest = Double.infinity
-    var left = endings.mutableSpan
-    // Their order does not matter, so the last takes the place of one that ends.
-    while index < kept {
-      if left[index] > steps {
-        earliest = min(earliest, left[index])
-        index += 1
-      } else {
-        kept -= 1
-        left[index] = left[kept]
-      }
+    var dropped = 0.0
+    while !(earliestEnding > steps), !endings.isEmpty {
+      dropEarliest()
+      dropped += 1
     }
-    let dropped = endings.count - kept
-    endings.removeLast(dropped)
-    earliestEnding = earliest
-    return Double(dropped)
+    return dropped
+  }
+
+  /// Takes the root from the heap: the last moves up to where it belongs.
+  private mutating func dropEarliest() {
+    let last = endings.removeLast()
+    let count = endings.count
+    guard count > 0 else {
+      earliestEnding = .infinity
+      return
+    }
+    var heap = endings.mutableSpan
+    var index = 0
+    while true {
+      var child = 2 * index + 1
+      guard child < count else { break }
+      if child + 1 < count, heap[child + 1] < heap[child] { child += 1 }
+      guard heap[child] < last else { break }
+      heap[index] = heap[child]
+      index = child
+    }
+    heap[index] = last
+    earliestEnding = heap[0]
   }
 
   private mutating func addFeatures(_ step: StepComposition, steps: Double) {
