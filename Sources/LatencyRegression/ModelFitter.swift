@@ -70,7 +70,7 @@ public struct ModelFitter: Sendable {
 
     /// The defaults.
     public init(
-      threads: Int = 4, calibrationShare: Double = 0.15, maximumFitRows: Int = 350_000,
+      threads: Int = 4, calibrationShare: Double = 0.15, maximumFitRows: Int = 250_000,
       toolVersion: String = "1.0.0"
     ) {
       self.threads = threads

@@ -30,7 +30,7 @@ struct TargetFitter {
   ///
   /// A few dozen coefficients are as sure then as the terms are right; state and groups come from
   /// all rows.
-  private static let headRows = 350_000
+  private static let headRows = 250_000
   /// Of more rows than these, quantiles are smoothed by ``longSmoothing``: a share of the loss that
   /// shifts a level by less than calibration does, at a third of the passes.
   private static let longRows = 100_000
