@@ -37,6 +37,7 @@ import Testing
     }
     for request in requests {
       engine.advance(to: request.time) { note($0) }
+      #expect((0...1).contains(engine.metrics.kvCacheUsage))
       engine.submit(
         id: request.id, promptTokens: request.prompt, outputTokens: request.output,
         blocks: request.blocks, at: request.time)
@@ -52,7 +53,10 @@ import Testing
       }
     }
     engine.resume(at: requests[requests.count - 1].time)
-    while let next = engine.nextEventTime { engine.advance(to: next) { note($0) } }
+    while let next = engine.nextEventTime {
+      engine.advance(to: next) { note($0) }
+      #expect((0...1).contains(engine.metrics.kvCacheUsage))
+    }
     #expect(ended.union(aborted).count == requests.count)
     #expect(ended.isDisjoint(with: aborted))
     #expect(engine.requestsInFlight == 0)
