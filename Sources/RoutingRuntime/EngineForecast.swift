@@ -61,9 +61,7 @@ extension QueueForecast {
 public struct EngineForecaster: Sendable {
   private(set) var cached = QueueForecast()
   /// The step counts at which running requests end, where known, relative to now.
-  private var endings: [Double] = []
-  /// The least of them.
-  private var earliestEnding = Double.infinity
+  private var endings = EndingHeap()
   /// The summed step features of the last forecast, for calibration; `nil` in serving.
   public var features: [Double]?
   /// The step that completes the prompt of the last forecast; only kept in calibration.
@@ -71,7 +69,7 @@ public struct EngineForecaster: Sendable {
 
   /// A forecaster for engines of up to `capacity` requests without allocation.
   public init(capacity: Int = 512) {
-    endings.reserveCapacity(2 * capacity)
+    endings.reserve(2 * capacity)
   }
 
   /// Forgets what is kept of the last forecast: the engine is another.
@@ -162,7 +160,7 @@ public struct EngineForecaster: Sendable {
       forecast.start = arrival
     }
     loadEndings(engine, meanOutputTokens: meanOutputTokens)
-    batch -= dropEndings(by: forecast.steps)
+    batch -= endings.drop(by: forecast.steps)
 
     var line = WaitingLine(engine)
     var guardCount = 0
@@ -197,7 +195,7 @@ public struct EngineForecaster: Sendable {
         context += batch + filled.finishedTokens
         batch += filled.finished
       }
-      batch = max(0, batch - dropEndings(by: forecast.steps))
+      batch = max(0, batch - endings.drop(by: forecast.steps))
     }
   }
 
@@ -253,7 +251,7 @@ public struct EngineForecaster: Sendable {
         if line.left > 0 { break }
         filled.finished += 1
         filled.finishedTokens += promptTokens
-        addEnding(
+        endings.add(
           stepsBefore + 1
             + ending(engine.queue[line.head].maximumTokens, meanOutputTokens, endings.count))
       }
@@ -330,15 +328,14 @@ public struct EngineForecaster: Sendable {
 
   /// Notes when running requests end; only engines that can run out of slots need to know.
   private mutating func loadEndings(_ engine: EngineEmulator, meanOutputTokens: Double) {
-    if !endings.isEmpty { endings.removeAll(keepingCapacity: true) }
-    earliestEnding = .infinity
+    endings.removeAll()
     guard engine.mayRunOutOfSlots else { return }
     for request in engine.decoding {
       let generated = engine.stepCount - request.firstStep
       if request.maximumTokens > 0 {
-        addEnding(max(1, request.maximumTokens - generated))
+        endings.add(max(1, request.maximumTokens - generated))
       } else {
-        addEnding(ending(0, meanOutputTokens, endings.count))
+        endings.add(ending(0, meanOutputTokens, endings.count))
       }
     }
   }
@@ -348,57 +345,7 @@ public struct EngineForecaster: Sendable {
     maximumTokens > 0 ? maximumTokens : max(1, mean * (Double(rank % 16) + 0.5) / 8)
   }
 
-  private func nextEnding() -> Double { earliestEnding.isFinite ? earliestEnding : 20 }
-
-  /// Adds to the heap.
-  private mutating func addEnding(_ ending: Double) {
-    endings.append(ending)
-    var heap = endings.mutableSpan
-    var index = heap.count - 1
-    while index > 0 {
-      let parent = (index - 1) / 2
-      guard heap[parent] > ending else { break }
-      heap[index] = heap[parent]
-      index = parent
-    }
-    heap[index] = ending
-    earliestEnding = heap[0]
-  }
-
-  /// Forgets the requests that end by then.
-  ///
-  /// - Returns: How many there were.
-  private mutating func dropEndings(by steps: Double) -> Double {
-    guard !(earliestEnding > steps) else { return 0 }
-    var dropped = 0.0
-    while !(earliestEnding > steps), !endings.isEmpty {
-      dropEarliest()
-      dropped += 1
-    }
-    return dropped
-  }
-
-  /// Takes the root from the heap: the last moves up to where it belongs.
-  private mutating func dropEarliest() {
-    let last = endings.removeLast()
-    let count = endings.count
-    guard count > 0 else {
-      earliestEnding = .infinity
-      return
-    }
-    var heap = endings.mutableSpan
-    var index = 0
-    while true {
-      var child = 2 * index + 1
-      guard child < count else { break }
-      if child + 1 < count, heap[child + 1] < heap[child] { child += 1 }
-      guard heap[child] < last else { break }
-      heap[index] = heap[child]
-      index = child
-    }
-    heap[index] = last
-    earliestEnding = heap[0]
-  }
+  private func nextEnding() -> Double { endings.earliest.isFinite ? endings.earliest : 20 }
 
   private mutating func addFeatures(_ step: StepComposition, steps: Double) {
     guard features != nil else { return }
