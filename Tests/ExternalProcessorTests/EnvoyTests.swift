@@ -16,13 +16,13 @@ struct EnvoyTests {
 
     init(
       configuration: String = "envoy.yaml", changes: [(String, String)] = [],
-      beforePick: @escaping @Sendable () -> Void = {}
+      pickerPort: Int = 0, beforePick: @escaping @Sendable () -> Void = {}
     ) async throws {
       endpoint = try await TestEndpoint()
       let port = endpoint.address.split(separator: ":").last ?? ""
       picker = RecordingPicker([endpoint.address], beforePick: beforePick)
       server = try await ExternalProcessorServer.start(
-        picker: picker, configuration: .init(port: 0, threadCount: 2))
+        picker: picker, configuration: .init(port: pickerPort, threadCount: 2))
       envoy = try await EnvoyProcess.start(
         configuration: configuration, pickerPort: server.port,
         changes: changes + (1...3).map { ("ENDPOINT_PORT_\($0)", "\(port)") })
@@ -214,7 +214,8 @@ struct EnvoyTests {
   }
 
   @Test func pickerRestartLeavesNothingInFlight() async throws {
-    let stage = try await Stage()
+    // One that no connection is given by chance while nobody listens.
+    let stage = try await Stage(pickerPort: Loopback.freePort())
     let open = try await TestClient.begin(
       port: stage.envoy.port, path: "/hang", headers: Self.json, body: Self.chat)
     await stage.server.drain(graceMilliseconds: 100)
