@@ -33,11 +33,14 @@ struct AnswerPace {
   init(_ log: ReplayLog, range given: Range<Int>, threads: Int) {
     let range = max(given.lowerBound, given.upperBound - Self.mostRows)..<given.upperBound
     guard let newest = range.last else { return }
-    var rows: [Int32: [Int]] = [:]
+    // By endpoint; those that the log does not name come first.
+    var rows: [[Int]] = []
     for index in range where log.firstTokenTime(index) != nil {
-      rows[log.rows[index].endpoint.index, default: []].append(index)
+      let place = Int(log.rows[index].endpoint.index) + 1
+      while rows.count <= place { rows.append([]) }
+      rows[place].append(index)
     }
-    let endpoints = rows.keys.sorted().compactMap { rows[$0] }
+    let endpoints = rows.filter { !$0.isEmpty }
     let last = log.dispatchTime(newest)
     examples = RowBlocks(rowCount: endpoints.count, blockRows: 1).map(threads: threads) {
       Self.examples(log, endpoints[$0.lowerBound], endingBy: last)
@@ -50,33 +53,30 @@ struct AnswerPace {
   private static func examples(
     _ log: ReplayLog, _ rows: [Int], endingBy last: Double
   ) -> [Example] {
-    var decoding: [(time: Double, by: Double)] = []
-    var context: [(time: Double, by: Double)] = []
-    var prefill: [(time: Double, by: Double)] = []
+    var batches: [(time: Double, by: SIMD2<Double>)] = []
+    var prefill: [(time: Double, by: SIMD2<Double>)] = []
     for index in rows {
       let row = log.rows[index]
       guard let start = log.firstTokenTime(index) else { continue }
       let tokens = Double(row.inputTokens) + 0.5 * Double(max(row.outputTokens, 0))
       for (time, sign) in [(start, 1.0), (max(log.endTime(index), start), -1.0)] {
-        decoding.append((time, sign))
-        context.append((time, sign * tokens))
+        batches.append((time, SIMD2(sign, sign * tokens)))
       }
-      prefill.append((start, Double(max(row.inputTokens - max(row.cachedTokens, 0), 1))))
+      prefill.append((start, SIMD2(Double(max(row.inputTokens - max(row.cachedTokens, 0), 1)), 0)))
     }
-    let (batch, attended, computed) = (
-      RunningSum(decoding), RunningSum(context), RunningSum(prefill)
-    )
+    // Requests and the tokens that they attend to; prompt tokens.
+    let (batch, computed) = (RunningSum(batches), RunningSum(prefill))
     return rows.compactMap { index in
       let row = log.rows[index]
       guard log.isComplete(index), row.outputTokens > 8, row.tpotMilliseconds > 0,
         let start = log.firstTokenTime(index), log.endTime(index) <= last
       else { return nil }
       let end = log.endTime(index)
+      let mean = batch.average(start, end)
       return Example(
         row: index, endpoint: row.endpoint, accelerator: row.accelerator,
-        tpot: row.tpotMilliseconds, decoding: batch.average(start, end),
-        context: attended.average(start, end),
-        prefill: (computed.value(end) - computed.value(start)) / Double(row.outputTokens - 1))
+        tpot: row.tpotMilliseconds, decoding: mean[0], context: mean[1],
+        prefill: (computed.value(end) - computed.value(start))[0] / Double(row.outputTokens - 1))
     }
   }
 
@@ -132,15 +132,15 @@ struct AnswerPace {
   private static let huber = 0.1
 }
 
-/// A sum that events change, and its integral.
+/// Two sums that events change, and their integrals.
 private struct RunningSum {
   private var times: [Double] = []
-  private var sums: [Double] = []
-  /// Up to each event, of the sum over time.
-  private var areas: [Double] = []
+  private var sums: [SIMD2<Double>] = []
+  /// Up to each event, of the sums over time.
+  private var areas: [SIMD2<Double>] = []
 
-  init(_ events: [(time: Double, by: Double)]) {
-    var (sum, area) = (0.0, 0.0)
+  init(_ events: [(time: Double, by: SIMD2<Double>)]) {
+    var (sum, area) = (SIMD2(0.0, 0.0), SIMD2(0.0, 0.0))
     for event in events.sorted(by: { $0.time < $1.time }) {
       if let last = times.last { area += sum * (event.time - last) }
       sum += event.by
@@ -150,20 +150,21 @@ private struct RunningSum {
     }
   }
 
-  /// The sum after all events up to `time`.
-  func value(_ time: Double) -> Double {
+  /// The sums after all events up to `time`.
+  func value(_ time: Double) -> SIMD2<Double> {
     let index = count(time)
-    return index > 0 ? sums[index - 1] : 0
+    return index > 0 ? sums[index - 1] : SIMD2(0, 0)
   }
 
   /// The mean from `start` to `end`.
-  func average(_ start: Double, _ end: Double) -> Double {
+  func average(_ start: Double, _ end: Double) -> SIMD2<Double> {
     end > start ? (area(end) - area(start)) / (end - start) : value(start)
   }
 
-  private func area(_ time: Double) -> Double {
+  private func area(_ time: Double) -> SIMD2<Double> {
     let index = count(time)
-    return index > 0 ? areas[index - 1] + sums[index - 1] * (time - times[index - 1]) : 0
+    guard index > 0 else { return SIMD2(0, 0) }
+    return areas[index - 1] + sums[index - 1] * (time - times[index - 1])
   }
 
   /// How many events are not after `time`.

@@ -34,10 +34,10 @@ struct LevelCalibration {
     var still = model
     still.correction.conformalStep = 0
     guard case .success(let predictor) = Predictor.compile(still) else { return }
-    let count = min(Int(share * Double(range.count)), Self.mostRows)
-    let start = range.upperBound - count
+    let rowCount = min(Int(share * Double(range.count)), Self.mostRows)
+    let start = range.upperBound - rowCount
     let ready = predictor
-    let parts = RowBlocks(rowCount: count, blockRows: Self.chunkRows, blockLimit: 1 << 20)
+    let parts = RowBlocks(rowCount: rowCount, blockRows: Self.chunkRows, blockLimit: 1 << 20)
       .map(threads: threads) { chunk -> ScoreCollector in
         let first = start + chunk.lowerBound
         var scores = ScoreCollector(log: log, first: first)
@@ -48,13 +48,13 @@ struct LevelCalibration {
       }
     var scores = ScoreCollector(log: log, first: start)
     for part in parts { scores.append(part) }
-    for (index, level) in HeadLevels.all.enumerated() {
-      if let factor = Self.factor(scores.ttft[index], level) {
-        model.ttft.heads[index + 1].calibration = factor
-      }
-      if let factor = Self.factor(scores.tpot[index], level) {
-        model.tpot.heads[index + 1].calibration = factor
-      }
+    let (all, count) = (scores.ttft + scores.tpot, HeadLevels.all.count)
+    let factors = RowBlocks(rowCount: all.count, blockRows: 1).map(threads: threads) {
+      Self.factor(all[$0.lowerBound], HeadLevels.all[$0.lowerBound % count])
+    }
+    for index in HeadLevels.all.indices {
+      if let factor = factors[index] { model.ttft.heads[index + 1].calibration = factor }
+      if let factor = factors[count + index] { model.tpot.heads[index + 1].calibration = factor }
     }
   }
 

@@ -37,8 +37,8 @@ struct TargetFitter {
   private static let longSmoothing = 1e-2
   /// Rows on which the pilot fit begins, where there are four times as many.
   private static let pilotSampleRows = 8_192
-  /// Rows on which the quantiles of a long log begin: more hardly save a pass over all.
-  private static let quantileSampleRows = 32_768
+  /// Rows on which the heads of a long log begin: more hardly save a pass over all.
+  private static let headSampleRows = 32_768
   /// Rows on which terms are chosen.
   private static let selectionRows = 40_000
 
@@ -171,6 +171,7 @@ struct TargetFitter {
     var options = RobustRelativeLeastSquares.Configuration()
     options.threshold = Self.huber
     options.threads = threads
+    options.sampleRows = Self.headSampleRows
     let mean = try RobustRelativeLeastSquares(rules: rules, configuration: options).fit(
       try RegressionRows(design: design, targets: targets, scales: targets))
 
@@ -188,7 +189,7 @@ struct TargetFitter {
     let scales = quantileDesign.product(mean.coefficients, threads: threads).map { max($0, floor) }
     var quantileOptions = SmoothedQuantile.Configuration()
     quantileOptions.threads = threads
-    quantileOptions.sampleRows = Self.quantileSampleRows
+    quantileOptions.sampleRows = Self.headSampleRows
     if rows.count > Self.longRows { quantileOptions.smoothingTolerance = Self.longSmoothing }
     let levels = try LevelFit(
       rows: try RegressionRows(

@@ -32,16 +32,26 @@ public struct ReplayLog: Sendable {
     rows given: consuming [LoggedRequest], symbols: SymbolTable, chunkOffsets: [Float] = []
   ) {
     var rows = given
-    for index in rows.indices where rows[index].dispatchedNanoseconds == LoggedRequest.missingTime {
-      rows[index].dispatchedNanoseconds = rows[index].receivedNanoseconds
+    // One look at each row: a long log is larger than any cache.
+    var (isSorted, origin, routes) = (true, Int64.max, RouteList())
+    for index in rows.indices {
+      if rows[index].dispatchedNanoseconds == LoggedRequest.missingTime {
+        rows[index].dispatchedNanoseconds = rows[index].receivedNanoseconds
+      }
+      if index > 0, Self.isBefore(rows[index], rows[index - 1]) { isSorted = false }
+      origin = min(origin, rows[index].receivedNanoseconds)
+      routes.add(rows[index], at: index)
     }
-    let isSorted = zip(rows, rows.dropFirst()).allSatisfy { !Self.isBefore($1, $0) }
-    if !isSorted { rows.sort(by: Self.isBefore) }
-    routes = Self.routes(of: rows)
+    if !isSorted {
+      rows.sort(by: Self.isBefore)
+      routes = RouteList()
+      for index in rows.indices { routes.add(rows[index], at: index) }
+    }
+    self.routes = routes.routes
+    originNanoseconds = rows.isEmpty ? 0 : origin
     self.rows = rows
     self.symbols = symbols
     self.chunkOffsets = chunkOffsets
-    originNanoseconds = rows.map(\.receivedNanoseconds).min() ?? 0
   }
 
   /// Ties are broken by identity, so that the order does not depend on the files' order.
@@ -53,22 +63,28 @@ public struct ReplayLog: Sendable {
     return left.identityLow < right.identityLow
   }
 
-  private static func routes(of rows: [LoggedRequest]) -> [Route] {
-    var routes: [Route] = []
-    var known: [UInt64: Int] = [:]
-    for (index, row) in rows.enumerated() {
+  /// The routes of rows that are looked at one after another.
+  private struct RouteList {
+    private(set) var routes: [Route] = []
+    private var known: [UInt64: Int] = [:]
+
+    mutating func add(_ row: borrowing LoggedRequest, at index: Int) {
+      let (gateway, endpoint) = (row.gateway, row.endpoint)
+      // Few routes are found sooner without a hash.
+      for place in 0..<min(routes.count, 8)
+      where routes[place].endpoint == endpoint && routes[place].gateway == gateway {
+        routes[place].last = index
+        return
+      }
       let key =
-        UInt64(UInt32(bitPattern: row.gateway.index)) << 32
-        | UInt64(UInt32(bitPattern: row.endpoint.index))
-      if let route = known[key] {
-        routes[route].last = index
+        UInt64(UInt32(bitPattern: gateway.index)) << 32 | UInt64(UInt32(bitPattern: endpoint.index))
+      if let place = known[key] {
+        routes[place].last = index
       } else {
         known[key] = routes.count
-        routes.append(
-          Route(gateway: row.gateway, endpoint: row.endpoint, first: index, last: index))
+        routes.append(Route(gateway: gateway, endpoint: endpoint, first: index, last: index))
       }
     }
-    return routes
   }
 
   /// Rows within which an endpoint that is there is used; one that comes later was added then.

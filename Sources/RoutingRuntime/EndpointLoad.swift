@@ -83,7 +83,7 @@ public struct EndpointLoad: Sendable {
     self.engine = EngineEmulator(engine, stepModel: compiled, capacity: capacity)
     ahead = EngineEmulator(engine, stepModel: compiled, capacity: capacity)
     ahead.learners = []
-    forecaster = EngineForecaster(capacity: capacity)
+    forecaster = EngineForecaster()
     recentOutput = RecentMean(initial: Self.typicalOutputTokens, gain: 0.02)
   }
 

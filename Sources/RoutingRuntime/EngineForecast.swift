@@ -61,16 +61,14 @@ extension QueueForecast {
 public struct EngineForecaster: Sendable {
   private(set) var cached = QueueForecast()
   /// The step counts at which running requests end, where known, relative to now.
-  private var endings = EndingHeap()
+  private var endings = EndingCalendar()
   /// The summed step features of the last forecast, for calibration; `nil` in serving.
   public var features: [Double]?
   /// The step that completes the prompt of the last forecast; only kept in calibration.
   public private(set) var lastStep = StepComposition()
 
-  /// A forecaster for engines of up to `capacity` requests without allocation.
-  public init(capacity: Int = 512) {
-    endings.reserve(2 * capacity)
-  }
+  /// A forecaster.
+  public init() {}
 
   /// Forgets what is kept of the last forecast: the engine is another.
   mutating func invalidate() { cached.version = .max }

@@ -76,6 +76,21 @@ struct CalibrationTrial: Sendable {
     return next
   }
 
+  /// Neighbours whose next replay is the same stand together.
+  static func alike(_ trials: [CalibrationTrial]) -> [[CalibrationTrial]] {
+    var groups: [[CalibrationTrial]] = []
+    for trial in trials {
+      if let last = groups.last?.last, !trial.isFresh, !last.isFresh,
+        trial.isEarly == last.isEarly, trial.engines == last.engines
+      {
+        groups[groups.count - 1].append(trial)
+      } else {
+        groups.append([trial])
+      }
+    }
+    return groups
+  }
+
   /// The trials that may still win, in their order.
   ///
   /// - Parameter leader: One that has ended, whose error counts beside theirs.

@@ -190,13 +190,10 @@ struct EngineCalibration {
     var ended = leader.map { [$0] } ?? []
     var running = candidates
     while !running.isEmpty {
-      let current = running
-      running = RowBlocks(rowCount: current.count, blockRows: 1).map(threads: threads) {
-        rows -> CalibrationTrial? in
-        var trial = current[rows.lowerBound]
-        do { try advance(&trial, on: range, threads: 1) } catch { return nil }
-        return trial
-      }.compactMap { $0 }
+      let alike = CalibrationTrial.alike(running)
+      running = RowBlocks(rowCount: alike.count, blockRows: 1).map(threads: threads) {
+        advanced(alike[$0.lowerBound], on: range)
+      }.flatMap { $0 }
       running = CalibrationTrial.promising(running, beside: leader)
       ended += running.filter(\.isDone)
       running.removeAll(where: \.isDone)
@@ -214,15 +211,41 @@ struct EngineCalibration {
     return only
   }
 
+  /// Trials of one engine after one replay, which they share; those that fail are left out.
+  private func advanced(
+    _ trials: [CalibrationTrial], on range: Range<Int>
+  ) -> [CalibrationTrial] {
+    var shared: CalibrationRows?
+    return trials.compactMap { given in
+      var trial = given
+      do { try advance(&trial, on: range, threads: 1, sharing: &shared) } catch { return nil }
+      return trial
+    }
+  }
+
   /// One replay of the trial's engines, and, before its last, a fit to what it yields.
   private func advance(
     _ trial: inout CalibrationTrial, on range: Range<Int>, threads: Int
   ) throws(LinearAlgebraError) {
+    var own: CalibrationRows?
+    try advance(&trial, on: range, threads: threads, sharing: &own)
+  }
+
+  /// The same, where another trial of the same engines may have been replayed already.
+  ///
+  /// - Parameter shared: What that replay yielded; filled in by the first.
+  private func advance(
+    _ trial: inout CalibrationTrial, on range: Range<Int>, threads: Int,
+    sharing shared: inout CalibrationRows?
+  ) throws(LinearAlgebraError) {
     if trial.isFresh { try startFromAnswers(trial.answers, &trial.engines) }
     let isEarly = trial.isEarly && range.count > configuration.firstTrialRows
-    let rows = replay(
-      isEarly ? newest(range, configuration.firstTrialRows) : range, trial.engines, threads: threads
-    )
+    let rows =
+      shared
+      ?? replay(
+        isEarly ? newest(range, configuration.firstTrialRows) : range, trial.engines,
+        threads: threads)
+    shared = rows
     let fitted = trial.engines
     let round = trial.round
     trial.note(error: rows.error)
