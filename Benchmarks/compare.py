@@ -97,7 +97,7 @@ def table(rounds, log, threads, rows):
     yield (
         "Fitting is both targets. For glidepath it is all heads, groups and levels, calibrating the"
         " engines, replaying every request and writing the file; heads and groups of more than"
-        " 350,000 requests come from every so many-th of them. For the peers it is one p90 model a"
+        " 250,000 requests come from every so many-th of them. For the peers it is one p90 model a"
         " target from ready features. Neither includes reading the log."
         " Predicting includes the replay and writing for glidepath, and is one level from ready"
         " features for the peers. The peers' threads wait for one another: beside other work they"
