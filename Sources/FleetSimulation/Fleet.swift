@@ -120,11 +120,13 @@ public struct Fleet: Sendable {
   /// - Parameters:
   ///   - deadline: When to stop, ms, though requests are in flight.
   ///   - isTraced: Whether to keep what steps computed.
+  ///   - keepsSnapshots: Whether outcomes bring the metrics that the gateway knew, for a log; else
+  ///     they are scraped only where somebody reads them.
   ///   - progress: Called now and then with the share of arrivals done, 0…1.
   /// - Complexity: O(events × endpoints); a few µs per request.
   public func run(
     _ workload: Workload, routing: Routing = .router, deadline: Double = .infinity,
-    isTraced: Bool = false, progress: ((Double) -> Void)? = nil
+    isTraced: Bool = false, keepsSnapshots: Bool = true, progress: ((Double) -> Void)? = nil
   ) -> Result {
     var fleet = self
     fleet.prepare(workload)
@@ -139,8 +141,12 @@ public struct Fleet: Sendable {
       fleet.isRouted = false
     }
     var (arrival, fault) = (0, 0)
-    var nextScrape = workload.requests.first?.arrivalMilliseconds ?? 0
-    var now = nextScrape
+    var now = workload.requests.first?.arrivalMilliseconds ?? 0
+    // A scrape also finds out who is dead and what has waited for too long.
+    let isScraped =
+      keepsSnapshots || fleet.isRouted && readsMetrics || !faultEvents.isEmpty
+      || configuration.timeoutMilliseconds < .infinity
+    var nextScrape = isScraped ? now : .infinity
     while true {
       let arrivalTime =
         arrival < requests.count ? requests[arrival].arrivalMilliseconds : .infinity

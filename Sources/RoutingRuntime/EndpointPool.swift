@@ -222,9 +222,10 @@ public struct EndpointPool: Sendable {
     recentExcess.observe(excess)
     totals.pendingRequests -= 1
     totals.decodingRequests += 1
-    if let predicted = slots[index].predicted?.ttft {
+    if slots[index].predicted != nil {
       ttftCorrection.observe(
-        raw: slots[index].raw.ttft, corrected: predictsLevels ? predicted : nil, actual: taken,
+        raw: slots[index].raw.ttft,
+        corrected: predictsLevels ? slots[index].predicted?.ttft : nil, actual: taken,
         endpoint: endpoint, regime: slots[index].raw.regime,
         underway: Double(totals.pendingRequests), at: time)
       columns.markTTFTCorrected(endpoint)
@@ -260,11 +261,10 @@ public struct EndpointPool: Sendable {
     if tpot > 0 { learn(endpoint, since: slots[index].mark, outputTokens, tpot) }
     observeOthers(endpoint)
     if hadFirstToken { totals.decodingRequests -= 1 } else { totals.pendingRequests -= 1 }
-    if outputTokens > Self.judgedOutputTokens, tpot > 0,
-      let predicted = slots[index].predicted?.tpot
-    {
+    if outputTokens > Self.judgedOutputTokens, tpot > 0, slots[index].predicted != nil {
       tpotCorrection.observe(
-        raw: slots[index].raw.tpot, corrected: predictsLevels ? predicted : nil, actual: tpot,
+        raw: slots[index].raw.tpot,
+        corrected: predictsLevels ? slots[index].predicted?.tpot : nil, actual: tpot,
         endpoint: endpoint, regime: slots[index].raw.regime,
         underway: Double(totals.pendingRequests + totals.decodingRequests), at: time)
       columns.markTPOTCorrected(endpoint)

@@ -120,7 +120,8 @@ public struct FleetEvaluator: PolicyEvaluator {
     var fleet = fleet
     fleet.seed = seed
     fleet.router.seed = seed &+ 0x5eed
-    return Fleet(fleet, predictor: predictor, policy: policy).run(stretch.workload).outcomes
+    return Fleet(fleet, predictor: predictor, policy: policy)
+      .run(stretch.workload, keepsSnapshots: false).outcomes
   }
 
   private func run(

@@ -51,7 +51,8 @@ public struct WhatIfRunner: Sendable {
     var fleet = change.applied(to: calibration.fleet(seed: seed, router: router))
     fleet.router.seed = seed
     return FleetSummary(
-      Fleet(fleet, predictor: predictor, policy: policy).run(asked).outcomes, of: asked)
+      Fleet(fleet, predictor: predictor, policy: policy)
+        .run(asked, keepsSnapshots: false).outcomes, of: asked)
   }
 
   /// How many endpoints keep `goodput` of the requests within these objectives, ms.
