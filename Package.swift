@@ -209,7 +209,7 @@ let package = Package(
       name: "LatencyRegressionTests",
       dependencies: [
         "CoefficientFile", "LatencyRegression", "LinearAlgebra", "LogReplay", "RequestLog",
-        "RoutingRuntime", "TestSupport",
+        "RoutingRuntime", "TestSupport", "RuntimeTestSupport",
       ],
       exclude: ["Solvers/Fixtures"]),
     .testTarget(

@@ -26,7 +26,7 @@ for what in "${@:-ranks rivals loads speed hour}"; do
   for part in $what; do
     echo "## $part"
     if [[ $part == speed ]] && grep -q avx2 /proc/cpuinfo; then
-      # AVX2 is not assumed of any machine; the runtime is linked in as the container's programs do.
+      # AVX2 is not assumed of any machine; the standard library is linked in as in the container.
       swift build -c release --scratch-path .build-avx2 --static-swift-stdlib \
         -Xcc -march=x86-64-v3 >&2
       echo "plain x86-64"

@@ -53,30 +53,28 @@ struct AnswerPace {
   private static func examples(
     _ log: ReplayLog, _ rows: [Int], endingBy last: Double
   ) -> [Example] {
-    var batches: [(time: Double, by: SIMD2<Double>)] = []
-    var prefill: [(time: Double, by: SIMD2<Double>)] = []
+    // Decoding requests, the tokens that they attend to, and prompt tokens computed so far.
+    var events: [(time: Double, by: SIMD3<Double>)] = []
     for index in rows {
       let row = log.rows[index]
       guard let start = log.firstTokenTime(index) else { continue }
       let tokens = Double(row.inputTokens) + 0.5 * Double(max(row.outputTokens, 0))
-      for (time, sign) in [(start, 1.0), (max(log.endTime(index), start), -1.0)] {
-        batches.append((time, SIMD2(sign, sign * tokens)))
-      }
-      prefill.append((start, SIMD2(Double(max(row.inputTokens - max(row.cachedTokens, 0), 1)), 0)))
+      let computed = Double(max(row.inputTokens - max(row.cachedTokens, 0), 1))
+      events.append((start, SIMD3(1, tokens, computed)))
+      events.append((max(log.endTime(index), start), SIMD3(-1, -tokens, 0)))
     }
-    // Requests and the tokens that they attend to; prompt tokens.
-    let (batch, computed) = (RunningSum(batches), RunningSum(prefill))
+    let sums = RunningSums(events)
     return rows.compactMap { index in
       let row = log.rows[index]
       guard log.isComplete(index), row.outputTokens > 8, row.tpotMilliseconds > 0,
         let start = log.firstTokenTime(index), log.endTime(index) <= last
       else { return nil }
       let end = log.endTime(index)
-      let mean = batch.average(start, end)
+      let mean = sums.average(start, end)
       return Example(
         row: index, endpoint: row.endpoint, accelerator: row.accelerator,
         tpot: row.tpotMilliseconds, decoding: mean[0], context: mean[1],
-        prefill: (computed.value(end) - computed.value(start))[0] / Double(row.outputTokens - 1))
+        prefill: (sums.value(end) - sums.value(start))[2] / Double(row.outputTokens - 1))
     }
   }
 
@@ -132,15 +130,15 @@ struct AnswerPace {
   private static let huber = 0.1
 }
 
-/// Two sums that events change, and their integrals.
-private struct RunningSum {
+/// Sums that events change, and their integrals.
+private struct RunningSums {
   private var times: [Double] = []
-  private var sums: [SIMD2<Double>] = []
+  private var sums: [SIMD3<Double>] = []
   /// Up to each event, of the sums over time.
-  private var areas: [SIMD2<Double>] = []
+  private var areas: [SIMD3<Double>] = []
 
-  init(_ events: [(time: Double, by: SIMD2<Double>)]) {
-    var (sum, area) = (SIMD2(0.0, 0.0), SIMD2(0.0, 0.0))
+  init(_ events: [(time: Double, by: SIMD3<Double>)]) {
+    var (sum, area) = (SIMD3<Double>.zero, SIMD3<Double>.zero)
     for event in events.sorted(by: { $0.time < $1.time }) {
       if let last = times.last { area += sum * (event.time - last) }
       sum += event.by
@@ -151,19 +149,19 @@ private struct RunningSum {
   }
 
   /// The sums after all events up to `time`.
-  func value(_ time: Double) -> SIMD2<Double> {
+  func value(_ time: Double) -> SIMD3<Double> {
     let index = count(time)
-    return index > 0 ? sums[index - 1] : SIMD2(0, 0)
+    return index > 0 ? sums[index - 1] : .zero
   }
 
   /// The mean from `start` to `end`.
-  func average(_ start: Double, _ end: Double) -> SIMD2<Double> {
+  func average(_ start: Double, _ end: Double) -> SIMD3<Double> {
     end > start ? (area(end) - area(start)) / (end - start) : value(start)
   }
 
-  private func area(_ time: Double) -> SIMD2<Double> {
+  private func area(_ time: Double) -> SIMD3<Double> {
     let index = count(time)
-    guard index > 0 else { return SIMD2(0, 0) }
+    guard index > 0 else { return .zero }
     return areas[index - 1] + sums[index - 1] * (time - times[index - 1])
   }
 

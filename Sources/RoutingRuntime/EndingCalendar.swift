@@ -37,7 +37,7 @@ struct EndingCalendar: Sendable {
   @inline(always)
   mutating func add(_ ending: Double) {
     // What is no number ends last, too.
-    if !(ending < Double(span)) { grow(for: ending) }
+    if !(ending <= Double(span - 1)) { grow(for: ending) }
     let last = Double(span - 1)
     let bounded = ending < last ? (ending > 0 ? ending : 0) : last
     let whole = Int(bounded)
@@ -96,7 +96,7 @@ struct EndingCalendar: Sendable {
 
   private mutating func grow(for ending: Double) {
     var wider = span
-    while wider < Self.longestSpan, !(ending < Double(wider)) { wider *= 2 }
+    while wider < Self.longestSpan, !(ending <= Double(wider - 1)) { wider *= 2 }
     guard wider > span else { return }
     let numbers = words[(span / 64)...]
     words = words[..<(span / 64)] + [UInt64](repeating: 0, count: (wider - span) / 64) + numbers

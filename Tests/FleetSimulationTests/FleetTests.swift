@@ -52,6 +52,22 @@ import Testing
     #expect(first.outcomes.map(\.e2eMilliseconds) != other.outcomes.map(\.e2eMilliseconds))
   }
 
+  /// Metrics that nobody reads are not scraped; those that a policy reads are.
+  @Test(arguments: [
+    (RoutingPolicy.predictedCost(PredictedCostParameters()), false),
+    (.weightedScorers(ScorerWeights()), true),
+  ])
+  func withoutSnapshotsARunIsTheSame(policy: RoutingPolicy, isRead: Bool) {
+    let workload = agentic.workload(seed: 5)
+    let logged = Fleet(configuration(), policy: policy).run(workload)
+    let bare = Fleet(configuration(), policy: policy).run(workload, keepsSnapshots: false)
+    #expect(logged.outcomes.map(\.endpoint) == bare.outcomes.map(\.endpoint))
+    #expect(logged.outcomes.map(\.ttftMilliseconds) == bare.outcomes.map(\.ttftMilliseconds))
+    #expect(logged.outcomes.map(\.e2eMilliseconds) == bare.outcomes.map(\.e2eMilliseconds))
+    #expect(logged.outcomes.last?.snapshotUsage.isFinite == true)
+    #expect(bare.outcomes.last?.snapshotUsage.isFinite == isRead)
+  }
+
   @Test func replayedDecisionsGiveTheOutcomesOfTheRunThatMadeThem() {
     let workload = agentic.workload(seed: 7)
     let routed = Fleet(configuration(), policy: .leastRequest).run(workload)

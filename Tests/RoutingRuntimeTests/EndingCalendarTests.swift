@@ -39,6 +39,10 @@ import Testing
     calendar.add(2)
     #expect(calendar.drop(by: 2) == 1)
     #expect(calendar.earliest == 3)
+    // Beyond the last step that a new calendar has room for.
+    #expect(calendar.drop(by: 3) == 1)
+    calendar.add(1_023.5)
+    #expect(calendar.earliest == 1_024)
   }
 
   /// A log may say anything: what is beyond all bounds ends last, and nothing traps.

@@ -211,14 +211,17 @@ struct EngineCalibration {
     return only
   }
 
-  /// Trials of one engine after one replay, which they share; those that fail are left out.
+  /// Trials of the same engines after one replay, which they share; those that fail are left out.
   private func advanced(
-    _ trials: [CalibrationTrial], on range: Range<Int>
+    _ alike: [CalibrationTrial], on range: Range<Int>
   ) -> [CalibrationTrial] {
-    var shared: CalibrationRows?
-    return trials.compactMap { given in
+    // A trial that begins is alone here.
+    var first = alike[0]
+    do { try begin(&first) } catch { return [] }
+    let rows = replay(first, on: range, threads: 1)
+    return ([first] + alike.dropFirst()).compactMap { given in
       var trial = given
-      do { try advance(&trial, on: range, threads: 1, sharing: &shared) } catch { return nil }
+      do { try learn(from: rows, &trial, threads: 1) } catch { return nil }
       return trial
     }
   }
@@ -227,25 +230,26 @@ struct EngineCalibration {
   private func advance(
     _ trial: inout CalibrationTrial, on range: Range<Int>, threads: Int
   ) throws(LinearAlgebraError) {
-    var own: CalibrationRows?
-    try advance(&trial, on: range, threads: threads, sharing: &own)
+    try begin(&trial)
+    try learn(from: replay(trial, on: range, threads: threads), &trial, threads: threads)
   }
 
-  /// The same, where another trial of the same engines may have been replayed already.
-  ///
-  /// - Parameter shared: What that replay yielded; filled in by the first.
-  private func advance(
-    _ trial: inout CalibrationTrial, on range: Range<Int>, threads: Int,
-    sharing shared: inout CalibrationRows?
-  ) throws(LinearAlgebraError) {
+  private func begin(_ trial: inout CalibrationTrial) throws(LinearAlgebraError) {
     if trial.isFresh { try startFromAnswers(trial.answers, &trial.engines) }
+  }
+
+  private func replay(
+    _ trial: CalibrationTrial, on range: Range<Int>, threads: Int
+  ) -> CalibrationRows {
     let isEarly = trial.isEarly && range.count > configuration.firstTrialRows
-    let rows =
-      shared
-      ?? replay(
-        isEarly ? newest(range, configuration.firstTrialRows) : range, trial.engines,
-        threads: threads)
-    shared = rows
+    return replay(
+      isEarly ? newest(range, configuration.firstTrialRows) : range, trial.engines, threads: threads
+    )
+  }
+
+  private func learn(
+    from rows: CalibrationRows, _ trial: inout CalibrationTrial, threads: Int
+  ) throws(LinearAlgebraError) {
     let fitted = trial.engines
     let round = trial.round
     trial.note(error: rows.error)
